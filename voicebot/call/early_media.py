@@ -1,0 +1,103 @@
+"""What the network plays before the answer: tones and announcements.  The call is not connected.
+
+Verdicts come from text (空号, 关机 …) and from 450 Hz cadences; a ring-back tone only says that it rings.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from voicebot.call.listening import Ear, Utterance
+from voicebot.speech.announcements import ANNOUNCEMENT_WORDS, AnnouncementKind, classify
+from voicebot.speech.asr.client import SpeechService
+from voicebot.speech.tones import CadenceDetector, Tone
+from voicebot.speech.vad import TwoStageVad
+from voicebot.store.states import Disposition
+
+log = structlog.get_logger()
+
+GLIMPSE_S = 2.5
+"""Announcements are recognised from this much speech 12 times in 13."""
+
+DISPOSITIONS: dict[AnnouncementKind, Disposition] = {
+    AnnouncementKind.EMPTY_NUMBER: Disposition.EMPTY_NUMBER,
+    AnnouncementKind.POWERED_OFF: Disposition.POWERED_OFF,
+    AnnouncementKind.SUSPENDED: Disposition.SUSPENDED,
+    AnnouncementKind.BUSY: Disposition.BUSY,
+    AnnouncementKind.UNREACHABLE: Disposition.UNREACHABLE,
+    AnnouncementKind.NO_ANSWER: Disposition.NO_ANSWER,
+    AnnouncementKind.VOICEMAIL: Disposition.VOICEMAIL,
+    AnnouncementKind.ASSISTANT: Disposition.ASSISTANT,
+    AnnouncementKind.CALL_FORWARD: Disposition.NO_ANSWER,
+}
+"""GENERIC (您拨打的 … 请稍后再拨) says nothing certain: the SIP result decides then."""
+TONES: dict[Tone, Disposition] = {
+    Tone.BUSY: Disposition.BUSY,
+    Tone.CONGESTION: Disposition.UNREACHABLE,
+    Tone.UNOBTAINABLE: Disposition.EMPTY_NUMBER,
+}
+
+
+class EarlyMedia:
+    """Listens between 183 and the final response.  `verdict` is done as soon as one is certain."""
+
+    def __init__(self) -> None:
+        self.verdict: asyncio.Future[Disposition] = asyncio.get_running_loop().create_future()
+        self.text = ""
+        "What the network said, for the transcript (no personal data is in it)."
+        self._tones = CadenceDetector()
+        self._ear: Ear | None = None
+        self._opening: asyncio.Task[None] | None = None
+        self._glimpsing: asyncio.Task[None] | None = None
+        self._glimpsed_at_s = 0.0
+
+    def start(self, speech: SpeechService, vad: TwoStageVad) -> None:
+        """Opens the recogniser; tones are heard without it."""
+        self._opening = asyncio.get_running_loop().create_task(self._open(speech, vad))
+
+    async def _open(self, speech: SpeechService, vad: TwoStageVad) -> None:
+        recognizer = await speech.open("announcement", ANNOUNCEMENT_WORDS)
+        self._ear = Ear(vad, recognizer, on_utterance=self._read)
+
+    def on_tick(self, theirs: bytes) -> None:
+        """One 20 ms frame of early media."""
+        tone = self._tones.feed(theirs)
+        if tone in TONES:
+            self._decide(TONES[tone])
+        if self._ear is None:
+            return
+        self._ear.hear(theirs)
+        if self._ear.turn_s - self._glimpsed_at_s > GLIMPSE_S and self._glimpsing is None:
+            self._glimpsed_at_s = self._ear.turn_s
+            self._glimpsing = asyncio.get_running_loop().create_task(self._glimpse())
+        elif not self._ear.speaking:
+            self._glimpsed_at_s = 0.0
+
+    async def _glimpse(self) -> None:
+        assert self._ear is not None
+        self._classify(await self._ear.glimpse())
+        self._glimpsing = None
+
+    def _read(self, utterance: Utterance) -> None:
+        self._classify(utterance.text)
+
+    def _classify(self, text: str) -> None:
+        if text:
+            self.text = text
+        kind = classify(text) if text else None
+        if kind in DISPOSITIONS:
+            self._decide(DISPOSITIONS[kind])
+
+    def _decide(self, disposition: Disposition) -> None:
+        if not self.verdict.done():
+            self.verdict.set_result(disposition)
+
+    async def close(self) -> None:
+        tasks = [task for task in (self._opening, self._glimpsing) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._ear is not None:
+            await self._ear.close()

@@ -1,0 +1,118 @@
+"""The worker's side of a handoff: reserves a seat through the supervisor, runs the warm transfer,
+writes each step into the transcript and listens to both sides once they talk."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import structlog
+
+from dialogs.policy import Command
+from handoff.consult import QueueSettings, Seat, TransferResult, WarmTransfer
+from handoff.states import HandoffState
+from sip.leg import Leg
+from sip.softphone import Softphone
+from voicebot.call.link import Link
+from voicebot.call.listening import Ear
+from voicebot.call.prompt_book import PromptBook
+from voicebot.call.record import HandoffRecord
+from voicebot.call.transcript import Transcript
+
+log = structlog.get_logger()
+
+WHISPER_LINE = "W.brief"
+AGENT_LEVEL = 2
+"""The agent may know the case; the line itself says that it is for the agent only."""
+RESERVE_WITHIN_S = 5.0
+
+
+class HandoverEnd(StrEnum):
+    """How a handoff was left."""
+
+    CALLEE_HUNG_UP = "callee_hung_up"
+    AGENT_HUNG_UP = "agent_hung_up"
+    FAILED = "failed"
+    RETURNED = "returned"
+    ABANDONED = "abandoned"
+
+
+class SupervisorDesk:
+    """The agent queue as a worker sees it: one question to the supervisor each."""
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    async def reserve(self, queue: str, attempt_id: str, exclude: set[str]) -> Seat | None:
+        answer = await self._link.ask(
+            "reserve", within_s=RESERVE_WITHIN_S, queue=queue, attempt_id=attempt_id, exclude=sorted(exclude)
+        )
+        return Seat(**answer["seat"]) if answer.get("seat") else None
+
+    async def release(self, seat: Seat, outcome: str) -> None:
+        self._link.tell("release", agent_id=seat.agent_id, outcome=outcome)
+
+
+@dataclass
+class Handover:
+    """One call's way to a person."""
+
+    leg: Leg
+    phone: Softphone
+    desk: SupervisorDesk
+    book: PromptBook
+    transcript: Transcript
+    attempt_id: str
+    hold: Path
+    queues: dict[str, QueueSettings]
+    open_agent_ear: Callable[[], Awaitable[Ear]]
+    "Opens an ear for the agent's voice; the call feeds it once the legs are joined."
+
+    async def run(self, command: Command) -> HandoverEnd:
+        """Returns when the handoff is over, one way or another."""
+        transcript = self.transcript
+        record = transcript.handoff = HandoffRecord(asked_s=transcript.at_s, queue=command.queue)
+        whisper = self.book.prompt(
+            WHISPER_LINE, {"whisper_reason": command.reason}, level=AGENT_LEVEL, listener="agent"
+        )
+        agent_ear: Ear | None = None
+
+        def on_state(state: HandoffState, detail: str) -> None:
+            transcript.event(f"handoff_{state}", detail)
+            record.result = state.value
+            match state:
+                case HandoffState.RINGING if record.ringing_s is None:
+                    record.ringing_s = transcript.at_s
+                case HandoffState.WHISPER:
+                    record.whisper_s = transcript.at_s
+                case HandoffState.BRIDGED:
+                    record.bridged_s = transcript.at_s
+                case _:
+                    pass
+
+        agent_ear = await self.open_agent_ear()
+        try:
+            transfer = WarmTransfer(
+                self.leg,
+                self.phone,
+                self.desk,
+                whisper=whisper.wav,
+                hold=self.hold,
+                settings=self.queues.get(command.queue) or self.queues["general"],
+                attempt_id=self.attempt_id,
+                on_state=on_state,
+            )
+            result = await transfer.run()
+        finally:
+            await agent_ear.close()
+        record.ended_s, record.agent = transcript.at_s, result.agent_id
+        return self._end(result)
+
+    def _end(self, result: TransferResult) -> HandoverEnd:
+        if result.returned:
+            return HandoverEnd.RETURNED
+        if result.bridged:
+            return HandoverEnd.CALLEE_HUNG_UP if self.leg.ended.done() else HandoverEnd.AGENT_HUNG_UP
+        return HandoverEnd.ABANDONED if self.leg.ended.done() else HandoverEnd.FAILED

@@ -1,0 +1,74 @@
+"""What reached the bot and is not decided upon yet: utterances, keys, the verdict of a machine.
+
+Nothing is lost: what was said while the bot spoke waits here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+from voicebot.call.listening import Utterance
+
+
+@dataclass(frozen=True)
+class Key:
+    """One key of the callee's phone."""
+
+    digit: str
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Voicemail or an assistant answered; `kind` is VOICEMAIL or ASSISTANT."""
+
+    kind: str
+
+
+Heard = Utterance | Key | Machine
+
+
+class Inbox:
+    """First in, first out, with futures for whoever waits on the event loop."""
+
+    def __init__(self) -> None:
+        self._items: deque[Heard] = deque()
+        self._arrival: asyncio.Future[Any] | None = None
+        self._onset: asyncio.Future[Any] | None = None
+
+    def put(self, heard: Heard) -> None:
+        self._items.append(heard)
+        self._resolve("_arrival")
+
+    def onset(self) -> None:
+        """The callee begins to speak."""
+        self._resolve("_onset")
+
+    def take(self) -> Heard | None:
+        return self._items.popleft() if self._items else None
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def wait(self) -> asyncio.Future[Any]:
+        """Done when there is something to take."""
+        if self._items:
+            done = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+        if self._arrival is None or self._arrival.done():
+            self._arrival = asyncio.get_running_loop().create_future()
+        return self._arrival
+
+    def next_onset(self) -> asyncio.Future[Any]:
+        """Done at the next onset of the callee's voice."""
+        if self._onset is None or self._onset.done():
+            self._onset = asyncio.get_running_loop().create_future()
+        return self._onset
+
+    def _resolve(self, name: str) -> None:
+        future: asyncio.Future[Any] | None = getattr(self, name)
+        if future is not None and not future.done():
+            future.set_result(None)

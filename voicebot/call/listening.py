@@ -1,0 +1,165 @@
+"""The bot's ear for one voice: VAD → endpointing → ASR, from 20 ms frames to finished utterances.
+
+Nothing here blocks: frames are fed from the media clock, recognition runs in the speech service.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from voicebot.call.endpointing import FRAME_S, Endpoint, Endpointer, Patience
+from voicebot.speech.asr.client import Recognizer, SpeechUnavailable
+from voicebot.speech.vad import TwoStageVad
+
+log = structlog.get_logger()
+
+PRE_ROLL_S = 0.3
+"""Audio kept from before the onset: the VAD hears a word later than it began."""
+NOT_SPEECH = 0.45
+"""Above this no-speech probability the transcript is an invention of the recogniser."""
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One finished turn of the voice; times in seconds since the ear was opened."""
+
+    text: str
+    confidence: float
+    start_s: float
+    end_s: float
+    during_prompt: bool = False
+    "True when it began while the bot was speaking."
+
+
+@dataclass(frozen=True)
+class _End:
+    """The end of a turn, waiting for its decode."""
+
+    start_s: float
+    end_s: float
+    during_prompt: bool
+
+
+_Step = bytes | Endpoint | _End
+
+
+class Ear:
+    """Listens to one voice.  Utterances arrive by `on_utterance`, in order, on the event loop."""
+
+    def __init__(
+        self,
+        vad: TwoStageVad,
+        recognizer: Recognizer,
+        *,
+        on_utterance: Callable[[Utterance], None],
+        on_onset: Callable[[], None] = lambda: None,
+        on_fault: Callable[[str], None] = lambda fault: None,
+        on_nothing: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._vad, self._recognizer = vad, recognizer
+        self._endpointer = Endpointer()
+        self._on_utterance, self._on_onset = on_utterance, on_onset
+        self._on_fault, self._on_nothing = on_fault, on_nothing
+        self._pre_roll: deque[bytes] = deque(maxlen=round(PRE_ROLL_S / FRAME_S))
+        self._steps: asyncio.Queue[_Step] = asyncio.Queue()
+        self._ends_due = 0
+        self._during_prompt = False
+        self.prompt_playing = False
+        "Set by the call: an utterance that begins now interrupts."
+        self.quiet_s = 0.0
+        "Seconds since this voice was last heard, or since `restart_silence`."
+        self._worker = asyncio.get_running_loop().create_task(self._recognise())
+
+    @property
+    def speaking(self) -> bool:
+        """True from an onset to the end of the turn."""
+        return self._endpointer.speaking
+
+    @property
+    def busy(self) -> bool:
+        """True while the voice speaks or its last words are still being recognised."""
+        return self.speaking or self._ends_due > 0
+
+    @property
+    def now_s(self) -> float:
+        return self._endpointer.now_s
+
+    @property
+    def turn_s(self) -> float:
+        """Length of the turn in progress, 0 when nobody speaks."""
+        return self.now_s - self._endpointer.onset_at_s if self.speaking else 0.0
+
+    def restart_silence(self) -> None:
+        """The bot has just finished speaking: the callee's silence counts from here."""
+        self.quiet_s = 0.0
+
+    def be_patient(self, patience: Patience) -> None:
+        """How long to wait for the end of a turn from now on."""
+        self._endpointer.patience = patience
+
+    def hear(self, frame: bytes) -> None:
+        """One 20 ms frame of 8 kHz int16 (320 bytes)."""
+        voiced = self._vad.feed(frame).voiced
+        self.quiet_s = 0.0 if voiced else self.quiet_s + FRAME_S
+        happened = self._endpointer.feed(voiced)
+        if happened is Endpoint.ONSET:
+            self._during_prompt = self.prompt_playing
+            for earlier in self._pre_roll:
+                self._steps.put_nowait(earlier)
+            self._pre_roll.clear()
+            self._on_onset()
+        if self._endpointer.speaking or happened is Endpoint.END:
+            self._steps.put_nowait(frame)
+        else:
+            self._pre_roll.append(frame)
+        if happened is Endpoint.PAUSE:
+            self._steps.put_nowait(Endpoint.PAUSE)
+        elif happened is Endpoint.END:
+            self._ends_due += 1
+            self._steps.put_nowait(
+                _End(self._endpointer.onset_at_s, self._endpointer.voice_ended_at_s, self._during_prompt)
+            )
+
+    async def glimpse(self) -> str:
+        """What was said so far in the turn in progress; empty when the service does not answer."""
+        try:
+            return (await self._recognizer.speculate()).text
+        except SpeechUnavailable as fault:
+            self._on_fault(str(fault))
+            return ""
+
+    async def _recognise(self) -> None:
+        # One queue for audio and decodes: the next turn's first frames can never slip into this one.
+        while True:
+            step = await self._steps.get()
+            if isinstance(step, bytes):
+                self._recognizer.feed(step)
+            elif isinstance(step, _End):
+                await self._finish(step)
+            elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
+                await self.glimpse()
+
+    async def _finish(self, end: _End) -> None:
+        try:
+            heard = await self._recognizer.finalize()
+        except SpeechUnavailable as fault:
+            self._on_fault(str(fault))
+            return
+        finally:
+            self._ends_due -= 1
+        if heard.text and heard.no_speech <= NOT_SPEECH:
+            self._on_utterance(
+                Utterance(heard.text, heard.confidence, end.start_s, end.end_s, end.during_prompt)
+            )
+        else:
+            self._on_nothing()
+
+    async def close(self) -> None:
+        self._worker.cancel()
+        await asyncio.gather(self._worker, return_exceptions=True)
+        await self._recognizer.close()

@@ -1,0 +1,148 @@
+"""What happened in one call, as it happens; at the end it becomes the CallRecord."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Literal
+
+from dialogs.policy import Reply, TurnEvent
+from voicebot.call.listening import Utterance
+from voicebot.call.order import DialOrder
+from voicebot.call.record import (
+    CallRecord,
+    Decision,
+    Engines,
+    Event,
+    HandoffRecord,
+    Latency,
+    RecordingRef,
+    Speaker,
+    Turn,
+)
+from voicebot.call.verification import MASKED_TEXT
+from voicebot.store.states import Disposition
+
+EndedBy = Literal["bot", "callee", "agent", "network", "nobody"]
+SILENCE = bytes(320)
+
+
+class Transcript:
+    """Collects turns, decisions and events with times in seconds since the answer."""
+
+    def __init__(self, order: DialOrder, now: Callable[[], datetime], monotonic: Callable[[], float]) -> None:
+        self._order, self._now, self._monotonic = order, now, monotonic
+        self.dialled_at = now()
+        self.ringing_at: datetime | None = None
+        self.answered_at: datetime | None = None
+        self._answered: float | None = None
+        self.turns: list[Turn] = []
+        self.decisions: list[Decision] = []
+        self.events: list[Event] = []
+        self.latencies: list[Latency] = []
+        self.handoff: HandoffRecord | None = None
+        self._unanswered_end_s: float | None = None
+
+    def answered(self) -> None:
+        """The 200 OK: clocks start here."""
+        self.answered_at, self._answered = self._now(), self._monotonic()
+
+    @property
+    def at_s(self) -> float:
+        """Seconds since the answer; negative while it rings is not known yet and is 0."""
+        return 0.0 if self._answered is None else round(self._monotonic() - self._answered, 3)
+
+    def event(self, kind: str, detail: str = "") -> None:
+        self.events.append(Event(at_s=self.at_s, kind=kind, detail=detail))
+
+    def heard(self, utterance: Utterance, speaker: Speaker, *, masked: bool = False) -> None:
+        """A finished utterance.  `masked`: it held the digits of the knowledge check."""
+        turn = Turn(
+            speaker=speaker,
+            start_s=round(utterance.start_s, 2),
+            end_s=round(utterance.end_s, 2),
+            text=MASKED_TEXT if masked else utterance.text,
+            confidence=round(utterance.confidence, 3),
+        )
+        self.turns.append(turn)
+
+    def speech_ended(self, end_s: float) -> None:
+        """The callee's turn that the bot answers next ended here: the latency runs."""
+        self._unanswered_end_s = end_s
+
+    def bot_audible(self) -> None:
+        """The first audible tick of a prompt."""
+        if self._unanswered_end_s is not None:
+            self.latencies.append(Latency(end_of_speech_s=self._unanswered_end_s, first_audio_s=self.at_s))
+            self._unanswered_end_s = None
+
+    def said(self, line_id: str, text: str, start_s: float, end_s: float, *, interrupted: bool) -> None:
+        self.turns.append(
+            Turn(
+                speaker="bot",
+                start_s=round(start_s, 2),
+                end_s=round(end_s, 2),
+                text=text,
+                line_id=line_id,
+                interrupted=interrupted,
+            )
+        )
+
+    def decided(self, event: TurnEvent, reply: Reply, *, masked: bool = False) -> None:
+        command = reply.command
+        self.decisions.append(
+            Decision(
+                at_s=self.at_s,
+                event=event.kind,
+                text=MASKED_TEXT if masked else event.text,
+                intent=reply.intent,
+                confidence=reply.confidence,
+                stage=reply.stage,
+                level=reply.level,
+                lines=[line.id for line in reply.lines],
+                command=f"{command.action} {command.disposition}" if command else None,
+                policy_ms=round(reply.took_ms, 1),
+            )
+        )
+
+    def record(
+        self,
+        disposition: Disposition,
+        *,
+        worker: str,
+        ended_by: EndedBy,
+        sip_code: int,
+        sip_reason: str,
+        promise_date: str | None = None,
+        callback_at: str | None = None,
+        recording: RecordingRef | None = None,
+        engines: Engines | None = None,
+    ) -> CallRecord:
+        order = self._order
+        return CallRecord(
+            attempt_id=order.attempt_id,
+            campaign=order.campaign,
+            case_id=order.case_id,
+            phone_masked=order.phone_masked,
+            digest=order.digest,
+            pack=order.pack,
+            caller=order.caller,
+            worker=worker,
+            dialled_at=self.dialled_at,
+            ringing_at=self.ringing_at,
+            answered_at=self.answered_at,
+            ended_at=self._now(),
+            sip_code=sip_code,
+            sip_reason=sip_reason,
+            ended_by=ended_by,
+            disposition=disposition,
+            promise_date=promise_date,
+            callback_at=callback_at,
+            turns=sorted(self.turns, key=lambda turn: turn.start_s),
+            decisions=self.decisions,
+            events=self.events,
+            latencies=self.latencies,
+            handoff=self.handoff,
+            recording=recording,
+            engines=engines,
+        )

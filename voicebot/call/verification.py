@@ -1,0 +1,51 @@
+"""The knowledge check: last four of the identity number, by voice or keypad, two tries.
+
+The digits are compared with a keyed hash in constant time.  They are neither kept, logged nor sent
+to the dialog engine; the transcript shows that digits were given, not which.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable
+
+from voicebot.speech.spoken.digits import parse_digits
+
+TAIL_LENGTH = 4
+MASKED_TEXT = "（四位数字）"
+
+
+class KnowledgeCheck:
+    """One call's check.  `mac_of(tail)` is the site's keyed hash for this case; `expected` may be missing."""
+
+    def __init__(self, expected: str | None, mac_of: Callable[[str], str]) -> None:
+        self._expected, self._mac_of = expected, mac_of
+        self._keys = ""
+        self.passed = False
+
+    def in_speech(self, text: str) -> bool | None:
+        """None when no four digits were said; else whether they are right."""
+        tail = parse_digits(text, TAIL_LENGTH)
+        return None if tail is None else self._compare(tail)
+
+    def key(self, digit: str) -> bool | None:
+        """One key.  None until four were pressed; # starts again; * stands for the letter X."""
+        if digit == "#":
+            self._keys = ""
+            return None
+        self._keys += "X" if digit == "*" else digit
+        if len(self._keys) < TAIL_LENGTH:
+            return None
+        tail, self._keys = self._keys, ""
+        return self._compare(tail)
+
+    def forget_keys(self) -> None:
+        """Half a number was pressed and then spoken: start again."""
+        self._keys = ""
+
+    def _compare(self, tail: str) -> bool:
+        if self._expected is None:  # a missing fact is a refusal
+            return False
+        right = hmac.compare_digest(self._mac_of(tail.upper()), self._expected)
+        self.passed = self.passed or right
+        return right
