@@ -43,8 +43,8 @@ class DialOrder(_Message):
     queue: str
     ring_s: float
     voicemail: Literal["hang_up", "leave_line"] = "hang_up"
-    simulated_start: datetime | None = None
-    "The run's simulation clock, when there is one."
+    simulated_now: datetime | None = None
+    "The simulation clock when the order was given, in simulated campaigns."
     today: date
 
 

@@ -12,7 +12,8 @@ import gc
 import resource
 import signal
 import sys
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from voicebot.call.attempt import Attempt, NotDialled, Tools
 from voicebot.call.link import Link, LinkLost
 from voicebot.call.order import DialOrder, Services
 from voicebot.call.record import Engines
+from voicebot.logs import configure
 from voicebot.speech.asr.client import SpeechService
 from voicebot.speech.tts.cache import PromptCache
 from voicebot.speech.vad import TwoStageVad
@@ -158,13 +160,13 @@ class Worker:
 
 def _for_order(tools: Tools, order: DialOrder) -> Tools:
     """The order's clock and voice: a simulated campaign has a date of its own."""
-    from dataclasses import replace
-
-    started = order.simulated_start
     now = tools.now
-    if started is not None:
-        offset: timedelta = started - datetime.now().astimezone()
-        now = lambda: datetime.now().astimezone(started.tzinfo) + offset  # noqa: E731
+    if order.simulated_now is not None:
+        zone, offset = order.simulated_now.tzinfo, order.simulated_now - datetime.now().astimezone()
+
+        def now() -> datetime:
+            return datetime.now(zone) + offset
+
     engines = tools.engines.model_copy(update={"tts": order.voice})
     return replace(tools, now=now, engines=engines)
 
@@ -183,6 +185,7 @@ if __name__ == "__main__":
     parser.add_argument("--socket", type=Path, required=True)
     parser.add_argument("--name", required=True)
     arguments = parser.parse_args()
+    configure()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     gc.freeze()  # what is loaded now lives for ever: no full collection may walk it in mid-call
     asyncio.run(main(arguments.socket, arguments.name))

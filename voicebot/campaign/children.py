@@ -1,0 +1,82 @@
+"""Child processes of a run: started with a deadline, told apart in the log, stopped with a kill at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from voicebot.errors import NotReady
+
+log = structlog.get_logger()
+
+STOP_WITHIN_S = 5.0
+"""Every stop has a deadline; after it comes the kill."""
+
+
+class Child:
+    """One child process.  Its stderr goes to `<logs>/<name>.log`."""
+
+    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
+        self.name, self.process = name, process
+
+    @classmethod
+    async def start(cls, name: str, command: Sequence[str], logs: Path) -> Child:
+        logs.mkdir(parents=True, exist_ok=True)
+        with (logs / f"{name}.log").open("ab") as sink:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=sink,
+                start_new_session=True,  # Ctrl-C goes to the supervisor, which stops its children in order
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+            )
+        return cls(name, process)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def running(self) -> bool:
+        return self.process.returncode is None
+
+    async def ready(self, within_s: float) -> dict[str, Any]:
+        """The one JSON line that a child prints when it works.  Raises NotReady with what it said instead."""
+        assert self.process.stdout is not None
+        try:
+            line = await asyncio.wait_for(self.process.stdout.readline(), within_s)
+        except TimeoutError:
+            raise NotReady(f"{self.name} was not ready within {within_s:.0f} s", f"See {self.name}.log.") from None
+        if not line:
+            await self.process.wait()
+            raise NotReady(
+                f"{self.name} ended with code {self.process.returncode}", f"See {self.name}.log in the run's folder."
+            )
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def stop(self) -> None:
+        """Ends the child: asked first, killed after the deadline."""
+        if not self.running:
+            return
+        self._signal(signal.SIGTERM)
+        try:
+            await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
+        except TimeoutError:
+            log.warning("child_killed", child=self.name)
+            self._signal(signal.SIGKILL)
+            await self.process.wait()
+
+    def _signal(self, number: int) -> None:
+        try:
+            os.killpg(self.process.pid, number)
+        except ProcessLookupError:
+            log.info("child_already_gone", child=self.name)

@@ -1,0 +1,67 @@
+"""The `voicebot` command.  Every fault that a person can mend is one line and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+import typer
+from rich.console import Console
+
+from dialogs.errors import TrackError
+from sip.errors import SipError
+from voicebot import __version__
+from voicebot.cli import call_commands, check, models_commands, policy_commands, register_commands
+from voicebot.cli.demo import app as demo_app
+from voicebot.cli.doctor import doctor
+from voicebot.cli.run import run_campaign_file
+from voicebot.errors import InputError
+from voicebot.logs import configure
+
+app = typer.Typer(
+    name="voicebot",
+    help=(
+        "Outbound voice bot with human handoff for loan-repayment reminder calls.\n\n"
+        "Start with `voicebot doctor` (is this site ready?), then `voicebot check FILE` (who would be called, "
+        "who is refused and why), then `voicebot run FILE`."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+app.command("run")(run_campaign_file)
+app.command("check")(check.check)
+app.command("doctor")(doctor)
+app.add_typer(call_commands.app, name="call", help="Look at calls: one as a readable script, or the list.")
+app.add_typer(policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests.")
+app.add_typer(register_commands.stop_list, name="stop-list", help="Who must not be called, and why.")
+app.add_typer(register_commands.tools, name="tools", help="Registered caller numbers (作业工具).")
+app.add_typer(models_commands.app, name="models", help="Speech models: list, install, check.")
+app.add_typer(demo_app, name="demo", help="Prepare and judge the demo.")
+
+
+@app.command()
+def version() -> None:
+    """Prints the version."""
+    typer.echo(__version__)
+
+
+def run() -> None:
+    """Entry point of the console script."""
+    configure()
+    faults = (InputError, TrackError, SipError)
+    try:
+        code = app(standalone_mode=False)
+    except faults as fault:
+        Console(stderr=True, highlight=False, soft_wrap=True).print(f"voicebot: {fault}", markup=False)
+        sys.exit(2)
+    except click.ClickException as misuse:
+        misuse.show()
+        sys.exit(misuse.exit_code)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    run()

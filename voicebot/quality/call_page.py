@@ -1,0 +1,153 @@
+"""What the page of one call shows, read from its record: no HTML here, no personal data out of here."""
+
+from __future__ import annotations
+
+import hashlib
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import soundfile as sf
+
+from voicebot.call.record import CallRecord, Decision, Event, Latency, RecordingRef, Turn
+from voicebot.quality.envelope import Envelope, read_envelope
+from voicebot.quality.redaction import redact, redact_events, redact_turns
+from voicebot.quality.timeline import TimelinePicture, draw_timeline
+from voicebot.quality.wording import DISPOSITIONS, ENDED_BY, Meaning, length, stamp
+
+
+@dataclass(frozen=True)
+class Said:
+    """One turn of the dialogue, with the answer time of the bot when this turn is an answer."""
+
+    number: int
+    turn: Turn
+    answered_in: Latency | None
+
+
+@dataclass(frozen=True)
+class Sound:
+    """The recording beside the page.  `note` says what is wrong with it, empty when nothing is."""
+
+    file: Path
+    envelope: Envelope | None
+    note: str
+
+
+@dataclass(frozen=True)
+class CallPage:
+    record: CallRecord
+    meaning: Meaning
+    said: list[Said]
+    decisions: list[Decision]
+    events: list[Event]
+    sound: Sound | None
+    picture: TimelinePicture | None
+    facts: list[tuple[str, str]]
+
+    @property
+    def seconds(self) -> float | None:
+        """Talk time, answer to end; None when nobody answered."""
+        return talk_seconds(self.record)
+
+    @property
+    def median_ms(self) -> float | None:
+        """Median answer time by the bot's own clock."""
+        return statistics.median(latency.ms for latency in self.record.latencies) if self.record.latencies else None
+
+    @property
+    def worst_ms(self) -> float | None:
+        return max((latency.ms for latency in self.record.latencies), default=None)
+
+    @property
+    def handoff(self) -> str:
+        """One word for the table: empty when nobody asked for an agent."""
+        handoff = self.record.handoff
+        if handoff is None:
+            return ""
+        return "bridged" if handoff.bridged_s is not None else handoff.result.replace("_", " ")
+
+
+def talk_seconds(record: CallRecord) -> float | None:
+    """Seconds from answer to end, None when the call was not answered."""
+    if record.answered_at is None:
+        return None
+    return (record.ended_at - record.answered_at).total_seconds()
+
+
+def read_call(record: CallRecord, names: Sequence[str] = ()) -> CallPage:
+    """Reads the recording, draws the picture, masks the words.  `names` are the people of the case."""
+    turns = redact_turns(record, names)
+    sound = _sound(record.recording) if record.recording else None
+    envelope = sound.envelope if sound else None
+    picture = draw_timeline(record, envelope, [turn.text for turn in turns]) if turns or envelope else None
+    return CallPage(
+        record=record,
+        meaning=DISPOSITIONS[record.disposition],
+        said=_dialogue(turns, record.latencies),
+        decisions=[
+            decision.model_copy(update={"text": redact(decision.text, "debtor", names)})
+            for decision in record.decisions
+        ],
+        events=redact_events(record, names),
+        sound=sound,
+        picture=picture,
+        facts=_facts(record),
+    )
+
+
+def _sound(recording: RecordingRef) -> Sound:
+    file = Path(recording.path)
+    if not file.is_file():
+        return Sound(file, None, "The recording is not where the record says: it cannot be played here.")
+    if hashlib.sha256(file.read_bytes()).hexdigest() != recording.sha256:
+        return Sound(file, None, "The recording does not match its checksum: it was changed after the call.")
+    try:
+        return Sound(file, read_envelope(file), "")
+    except sf.LibsndfileError:
+        return Sound(file, None, "The recording is sealed or no audio file: it cannot be played here.")
+
+
+def _dialogue(turns: Sequence[Turn], latencies: Sequence[Latency]) -> list[Said]:
+    """Gives each answer time to the bot's turn in which it ended."""
+    answers: dict[int, Latency] = {}
+    ours = [number for number, turn in enumerate(turns) if turn.speaker == "bot"]
+    for latency in latencies:
+        if ours:
+            nearest = min(ours, key=lambda number: abs(turns[number].start_s - latency.first_audio_s))
+            answers[nearest] = latency
+    order = sorted(range(len(turns)), key=lambda number: turns[number].start_s)
+    return [Said(number + 1, turns[number], answers.get(number)) for number in order]
+
+
+def _facts(record: CallRecord) -> list[tuple[str, str]]:
+    seconds = talk_seconds(record)
+    sip = f"{record.sip_code} {record.sip_reason}".strip() if record.sip_code else "none"
+    facts = [
+        ("Dialled", f"{record.dialled_at:%Y-%m-%d %H:%M:%S %Z}"),
+        ("Ringing", f"{record.ringing_at:%H:%M:%S}" if record.ringing_at else "no"),
+        ("Answered", f"{record.answered_at:%H:%M:%S}" if record.answered_at else "no"),
+        ("Ended", f"{record.ended_at:%H:%M:%S}, by {ENDED_BY[record.ended_by]}"),
+        ("Talk time", length(seconds) if seconds is not None else "none"),
+        ("SIP result", sip),
+        ("Caller number", record.caller),
+        ("Worker", record.worker),
+        ("Policy pack", record.pack),
+        ("Talk track", record.digest),
+    ]
+    if record.engines:
+        engines = record.engines
+        facts.append(("Engines", f"{engines.asr} · {engines.tts} · {engines.vad}"))
+    if record.promise_date:
+        facts.append(("Promised for", record.promise_date))
+    if record.callback_at:
+        facts.append(("Call-back at", record.callback_at))
+    if handoff := record.handoff:
+        agent = f", {handoff.agent}" if handoff.agent else ""
+        wait = f", {handoff.bridged_s - handoff.asked_s:.1f} s from asked to bridged" if handoff.bridged_s else ""
+        facts.append(("Handoff", f"{handoff.result.replace('_', ' ')}{agent}{wait}, asked at {stamp(handoff.asked_s)}"))
+    if recording := record.recording:
+        gaps = f", {recording.gaps} gaps" if recording.gaps else ", no gaps"
+        facts.append(("Recording", f"{length(recording.seconds)}{gaps}, sha256 {recording.sha256[:16]}…"))
+    return facts

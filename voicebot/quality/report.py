@@ -1,0 +1,131 @@
+"""The HTML report of one campaign run: a folder that stands alone and can be handed over.
+
+    index.html            numbers, all calls, all refusals
+    calls/<attempt>.html  one call: dialogue, decisions, timeline, player
+    audio/                copies of the recordings
+    assets/               style and script; nothing is fetched from anywhere
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import jinja2
+from markupsafe import Markup
+
+from voicebot.call.record import CallRecord
+from voicebot.quality.call_page import CallPage, read_call
+from voicebot.quality.timeline import LEFT_SHARE, RIGHT_SHARE
+from voicebot.quality.wording import DISPOSITIONS, LEVELS, SPEAKERS, length, readable, stamp
+from voicebot.store.states import Disposition
+
+ASSETS = ("style.css", "report.js")
+
+
+class Refused(Protocol):
+    """A row the gate refused before dialling (the ledger's RefusedRow)."""
+
+    @property
+    def case_id(self) -> str: ...
+    @property
+    def phone_masked(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def zh(self) -> str: ...
+
+
+def write_report(
+    out: Path,
+    *,
+    campaign: str,
+    records: Sequence[CallRecord],
+    refused: Sequence[Refused],
+    summary: Mapping[str, Any],
+    names: Mapping[str, str] | None = None,
+) -> Path:
+    """Writes the folder `out` and returns its index.html (written last: when it is there, all is there).
+
+    `names` are the debtors' names by case id, known to the caller only to be masked in the transcripts.
+    A recording that is missing or altered is said on the call's page and fails nothing.
+    """
+    known = names or {}
+    shown = sorted(records, key=lambda record: record.dialled_at)
+    for folder in ("calls", "audio", "assets"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    pages = _environment()
+    source = jinja2.PackageLoader("voicebot.quality").get_source
+    for asset in ASSETS:
+        (out / "assets" / asset).write_text(source(pages, asset)[0], "utf-8")
+    rows: list[CallPage] = []
+    template = pages.get_template("call.html")
+    for number, record in enumerate(shown):
+        name = known.get(record.case_id)
+        page = read_call(record, [name] if name else [])
+        audio = _copy_audio(page, out / "audio")
+        html = template.render(
+            campaign=campaign,
+            page=page,
+            record=record,
+            picture=Markup(page.picture.svg) if page.picture else None,  # drawn by us, its texts escaped there
+            left_share=LEFT_SHARE,
+            right_share=RIGHT_SHARE,
+            audio=audio,
+            before=shown[number - 1] if number else None,
+            after=shown[number + 1] if number + 1 < len(shown) else None,
+        )
+        (out / "calls" / f"{record.attempt_id}.html").write_text(html, "utf-8")
+        rows.append(page)
+    index = out / "index.html"
+    part = out / "index.html.part"
+    part.write_text(
+        pages.get_template("index.html").render(
+            campaign=campaign,
+            calls=rows,
+            refused=refused,
+            summary=summary,
+            shares=_shares(summary),
+            packs=sorted({record.pack for record in shown}),
+            digests=sorted({record.digest for record in shown}),
+        ),
+        "utf-8",
+    )
+    part.replace(index)
+    return index
+
+
+def _environment() -> jinja2.Environment:
+    pages = jinja2.Environment(
+        loader=jinja2.PackageLoader("voicebot.quality"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+    )
+    pages.filters.update(stamp=stamp, minutes=length, readable=readable)
+    pages.globals.update(SPEAKERS=SPEAKERS, LEVELS=LEVELS)
+    return pages
+
+
+def _copy_audio(page: CallPage, folder: Path) -> str | None:
+    """Returns the address of the copy as seen from the call's page, None when nothing can be played."""
+    if page.sound is None or page.sound.note:
+        return None
+    name = f"{page.record.attempt_id}{page.sound.file.suffix}"
+    shutil.copyfile(page.sound.file, folder / name)
+    return f"../audio/{name}"
+
+
+def _shares(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The dispositions that occurred, most frequent first, with their share of the longest bar in percent."""
+    counted = {code: count for code, count in summary["dispositions"].items() if count}
+    most = max(counted.values(), default=1)
+    return [
+        {"code": code, "count": count, "percent": round(100 * count / most), "meaning": DISPOSITIONS[Disposition(code)]}
+        for code, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
+    ]

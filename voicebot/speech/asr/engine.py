@@ -1,0 +1,115 @@
+"""What the service and the calls know of a recogniser: open a session, feed it, ask for a hypothesis."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from voicebot.errors import InputError, NotReady
+
+Purpose = Literal["live", "announcement"]
+"""A person, or the network and machines (early media and the first seconds)."""
+
+ASK_AGAIN = 0.55
+"""Confidence under which a text is better asked again than acted upon."""
+
+
+@dataclass(frozen=True)
+class Hypothesis:
+    """What was recognised.
+
+    `confidence` runs from 0 to 1 and is comparable within one engine (Whisper: geometric mean of the token
+    probabilities; Vosk: mean word confidence).  `no_speech` is True when the engine holds the audio for
+    something else than speech; the text is empty then.
+    """
+
+    text: str
+    confidence: float
+    no_speech: bool
+    engine: str
+    decode_ms: float
+
+    def as_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    partials: bool
+    "Text while somebody speaks."
+    biasing: bool
+    "Phrases and purpose help the decoder."
+
+
+class Session(Protocol):
+    """One connection's recogniser: many utterances, one after another.  Calls come from one thread at a time
+    and may block for as long as a decode takes."""
+
+    def feed(self, pcm: bytes) -> None:
+        """8 kHz int16 mono of the current utterance."""
+        ...
+
+    def partial(self) -> str:
+        """Text so far, or "" for engines without partials."""
+        ...
+
+    def decode(self) -> Hypothesis:
+        """Final-quality text of all that was fed since the last `reset`; feeding may go on after it."""
+        ...
+
+    def reset(self) -> None:
+        """Starts the next utterance."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Engine(Protocol):
+    name: str
+    capabilities: Capabilities
+
+    def open(self, purpose: Purpose, phrases: Sequence[str]) -> Session: ...
+
+    def warm_up(self) -> Hypothesis:
+        """One real decode: proves that the model works."""
+        ...
+
+
+def strip_spaces(text: str) -> str:
+    """Chinese has no blanks between words; recognisers put them there.  Blanks between Latin words stay."""
+    return re.sub(r"(?<![a-zA-Z0-9])\s+|\s+(?![a-zA-Z0-9])", "", text)
+
+
+def vosk_model_in(models: Path) -> Path | None:
+    """An installed Chinese Vosk model: a folder named vosk*cn* or vosk*zh* below the model folder."""
+    for pattern in ("vosk*cn*", "vosk*zh*"):
+        for folder in sorted(models.glob(pattern)):
+            if (folder / "am" / "final.mdl").is_file():
+                return folder
+    return None
+
+
+def load_engine(choice: str, models: Path, threads: int = 1, vosk_model: Path | None = None) -> Engine:
+    """Loads `auto`, `whisper` or `vosk`.  `auto` takes Vosk when a Chinese model of it is installed.
+
+    Raises NotReady when the model is missing or broken, InputError for an unknown choice.
+    """
+    if choice not in ("auto", "whisper", "vosk"):
+        raise InputError(f"unknown ASR engine {choice!r}.", "Use auto, whisper or vosk.", key="asr.engine")
+    found = vosk_model or vosk_model_in(models)
+    if choice == "vosk" or (choice == "auto" and found):
+        from voicebot.speech.asr.vosk import VoskEngine
+
+        if found is None:
+            raise NotReady(
+                "no Chinese Vosk model is installed.",
+                "Unpack one there as vosk-model-cn-…, or use asr.engine: whisper.",
+                where=models,
+            )
+        return VoskEngine(found)
+    from voicebot.speech.asr.whisper import WhisperEngine
+
+    return WhisperEngine(models / "whisper-base", threads)

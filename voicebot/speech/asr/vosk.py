@@ -1,0 +1,115 @@
+"""Vosk: streaming recogniser.  Its small models are trained for 16 kHz, so 8 kHz speech is always upsampled;
+its endpointer is not used, for our VAD ends the utterance."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import soxr
+import vosk  # type: ignore[import-untyped]
+
+from voicebot.errors import NotReady
+from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_spaces
+from voicebot.speech.audio import SAMPLE_RATE, to_float, to_pcm
+from voicebot.speech.spoken.numerals import simplify
+
+_MODEL_RATE = 16000
+_POOL = 64
+"""Idle recognisers kept: each holds about 45 MB that Vosk never gives back, so they are used again."""
+
+
+class VoskEngine:
+    """`folder` holds an unpacked model (am/, conf/, graph/).  Phrases are not used: a grammar would drop every
+    other word."""
+
+    capabilities = Capabilities(partials=True, biasing=False)
+
+    def __init__(self, folder: Path) -> None:
+        if not (folder / "am" / "final.mdl").is_file():
+            raise NotReady("no Vosk model there (am/final.mdl is missing).", "Unpack a model.", where=folder)
+        vosk.SetLogLevel(-1)
+        try:
+            self._model = vosk.Model(model_path=str(folder))
+        except Exception as error:  # vosk raises a bare Exception
+            raise NotReady("the Vosk model cannot be loaded.", "Unpack it again.", where=folder) from error
+        self.name = f"vosk:{folder.name}"
+        self._idle: list[vosk.KaldiRecognizer] = []
+
+    def open(self, purpose: Purpose, phrases: Sequence[str]) -> VoskSession:
+        return VoskSession(self)
+
+    def warm_up(self) -> Hypothesis:
+        session = self.open("live", ())
+        noise = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE).astype(np.float32)
+        session.feed(to_pcm(noise))
+        hypothesis = session.decode()
+        session.close()
+        return hypothesis
+
+    def take(self) -> vosk.KaldiRecognizer:
+        """A recogniser with no memory of earlier audio."""
+        if self._idle:
+            recognizer = self._idle.pop()
+            recognizer.Reset()
+            return recognizer
+        recognizer = vosk.KaldiRecognizer(self._model, _MODEL_RATE)
+        recognizer.SetWords(True)
+        return recognizer
+
+    def give_back(self, recognizer: vosk.KaldiRecognizer) -> None:
+        if len(self._idle) < _POOL:
+            self._idle.append(recognizer)
+
+
+class VoskSession:
+    """Decodes while it is fed.  A decode closes Vosk's segment; speech after it is added as a further one."""
+
+    def __init__(self, engine: VoskEngine) -> None:
+        self._engine = engine
+        self._recognizer = engine.take()
+        self.reset()
+
+    def feed(self, pcm: bytes) -> None:
+        began = time.perf_counter()
+        wide = self._resampler.resample_chunk(to_float(pcm))
+        self._unread = self._unread or wide.size > 0
+        if self._recognizer.AcceptWaveform(to_pcm(wide)):
+            self._keep(self._recognizer.Result())
+        self._busy_ms += (time.perf_counter() - began) * 1000
+
+    def partial(self) -> str:
+        part = json.loads(self._recognizer.PartialResult()).get("partial", "")
+        return simplify(strip_spaces(" ".join([*self._texts, part])))
+
+    def decode(self) -> Hypothesis:
+        began = time.perf_counter()
+        if self._unread:
+            self._keep(self._recognizer.FinalResult())
+            self._unread = False
+        self._busy_ms += (time.perf_counter() - began) * 1000
+        text = simplify(strip_spaces(" ".join(self._texts)))
+        scores = self._scores
+        confidence = round(math.fsum(scores) / len(scores), 3) if scores else 0.0
+        return Hypothesis(text, confidence, not text, self._engine.name, round(self._busy_ms, 1))
+
+    def reset(self) -> None:
+        self._recognizer.Reset()
+        self._resampler = soxr.ResampleStream(SAMPLE_RATE, _MODEL_RATE, 1, dtype="float32")
+        self._texts: list[str] = []
+        self._scores: list[float] = []
+        self._unread = False
+        self._busy_ms = 0.0
+
+    def close(self) -> None:
+        self._engine.give_back(self._recognizer)
+
+    def _keep(self, result: str) -> None:
+        segment = json.loads(result)
+        if segment.get("text"):
+            self._texts.append(segment["text"])
+            self._scores += [float(word["conf"]) for word in segment.get("result", ())]

@@ -1,0 +1,157 @@
+"""Digit strings: read out one by one with 幺, and understood again, homophones included.
+
+Recognisers write 幺 as 要, 约 or 一 and single digits as whatever sounds alike, so the reader accepts
+homophones, but only inside a string of digits and never to fill most of it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from voicebot.speech.spoken.numerals import VALUE, from_chinese, plain
+
+_SPOKEN = dict(zip("0123456789", "零幺二三四五六七八九", strict=True)) | {"X": "艾克斯"}
+
+_SURE: dict[str, str] = {c: str(v) for c, v in VALUE.items() if c not in "两俩"}
+_SURE.update({str(d): str(d) for d in range(10)})
+_SURE.update({"洞": "0", "妖": "1", "拐": "7", "勾": "9", "钩": "9"})
+_ALIKE: dict[str, str] = {
+    **dict.fromkeys("灵铃玲林临另领o", "0"),
+    **dict.fromkeys("要腰邀夭耀约衣医依", "1"),
+    **dict.fromkeys("两俩而耳儿尔", "2"),
+    **dict.fromkeys("山伞散", "3"),
+    **dict.fromkeys("死是事似思司", "4"),
+    **dict.fromkeys("武午舞无吴屋", "5"),
+    **dict.fromkeys("流留刘溜", "6"),
+    **dict.fromkeys("期奇其妻漆气起", "7"),
+    **dict.fromkeys("吧把爸巴罢", "8"),
+    **dict.fromkeys("就久酒旧", "9"),
+}
+_NO_HEAD = "是事就把其另而起无约"
+"""Words that often stand before a digit string (是三零七一, 就三零七一): no digit at its head."""
+_NO_TAIL = "吧把是就要气的"
+"""Words that often follow one (三零七一吧, 三零七一是): no digit at its tail."""
+_FILLER = re.compile(r"[\s,，.。、;；:：!！?？…~\-呃啊嗯哦哎额]|那个|然后")
+_CORRECTION = re.compile(r"不对|不是|错了|说错|应该是")
+_X = re.compile(r"艾克斯|爱克斯|埃克斯|艾克思|爱克思|叉叉?|x", re.IGNORECASE)
+_REPEAT = re.compile(r"([一二两三四五六1-6])个([零〇一二三四五六七八九幺\d])")
+_CARDINAL = re.compile(r"[一二两三四五六七八九\d]千[零〇一二两三四五六七八九百十\d]*(?![块元圆万])")
+
+
+@dataclass(frozen=True)
+class _Token:
+    kind: str
+    "sure, alike, filler or other"
+    digit: str
+    char: str
+
+
+def speak_digits(digits: str) -> str:
+    """Digits (and a final X) one by one: 3721 → 三七二幺.  ValueError for anything else."""
+    try:
+        return "".join(_SPOKEN[c] for c in digits.upper())
+    except KeyError:
+        raise ValueError("only digits and X can be read digit by digit") from None
+
+
+def speak_number(number: str) -> str:
+    """A phone or service number in groups with short pauses: mobile 3-4-4, ten digits 3-3-4, others whole."""
+    digits = re.sub(r"[\s\-()]", "", number).removeprefix("+86")
+    sizes = {11: (3, 4, 4), 10: (3, 3, 4)}.get(len(digits), (len(digits),))
+    groups, start = [], 0
+    for size in sizes:
+        groups.append(speak_digits(digits[start : start + size]))
+        start += size
+    return "，".join(groups)
+
+
+def parse_digits(text: str, count: int) -> str | None:
+    """Exactly `count` digits that stand together in what was said, else None.
+
+    Hesitations and punctuation may stand between them; a longer string is not cut.  The last place may be
+    an X.  The same string said twice counts once; after 不对 the later string counts.
+    """
+    said = plain(text)
+    found = [m for run in _runs(_tokens(said)) if (m := _read(run, count))]
+    if not found:
+        for cardinal in _CARDINAL.finditer(said):
+            value = from_chinese(cardinal[0])
+            if value is not None and len(str(value)) == count:
+                return str(value)
+        return None
+    if len(set(found)) == 1 or _CORRECTION.search(said):
+        return found[-1]
+    return None
+
+
+def _tokens(said: str) -> list[_Token]:
+    said = _REPEAT.sub(lambda m: _SURE[m[2]] * (from_chinese(m[1]) or 1), said)
+    said = _X.sub("X", said)
+    tokens: list[_Token] = []
+    for part in re.findall(rf"{_FILLER.pattern}|.", said):
+        if part == "X":
+            tokens.append(_Token("sure", "X", part))
+        elif part in _SURE:
+            tokens.append(_Token("sure", _SURE[part], part))
+        elif part in _ALIKE:
+            tokens.append(_Token("alike", _ALIKE[part], part))
+        else:
+            tokens.append(_Token("filler" if _FILLER.fullmatch(part) else "other", "", part))
+    return tokens
+
+
+def _runs(tokens: list[_Token]) -> list[list[_Token]]:
+    runs: list[list[_Token]] = [[]]
+    for token in tokens:
+        if token.kind == "other":
+            runs.append([])
+        else:
+            runs[-1].append(token)
+    return [run for run in runs if any(t.kind == "sure" for t in run)]
+
+
+def _read(run: list[_Token], count: int) -> str | None:
+    sure = "".join(t.digit for t in run if t.kind == "sure")
+    inside = [t for t in run if t.kind != "filler"]
+    first = next(i for i, t in enumerate(inside) if t.kind == "sure")
+    last = max(i for i, t in enumerate(inside) if t.kind == "sure")
+    core = inside[first : last + 1]
+    if len(core) == count:
+        # at least half must be real digits, or any sentence of function words would be a number
+        return _valid("".join(t.digit for t in core)) if 2 * len(sure) >= count else None
+    if len(core) == 2 * count and len(sure) == len(core):
+        return _said_twice(run, sure, count)
+    if len(core) > count or 2 * len(sure) < count:
+        return None
+    windows = set()
+    for start in range(max(0, last - count + 1), min(first, len(inside) - count) + 1):
+        window = inside[start : start + count]
+        head, tail = window[0], window[-1]
+        if head.kind == "alike" and head.char in _NO_HEAD:
+            continue
+        if tail.kind == "alike" and tail.char in _NO_TAIL and not _tail_is_digit(run, tail):
+            continue
+        windows.add("".join(t.digit for t in window))
+    return _valid(windows.pop()) if len(windows) == 1 else None
+
+
+def _tail_is_digit(run: list[_Token], tail: _Token) -> bool:
+    """要 and 吧 close a string of digits only when nothing but the end of the utterance follows them."""
+    spoken = [t for t in run if t.kind != "filler"]
+    return tail.char == "要" and spoken[-1] is tail
+
+
+def _said_twice(run: list[_Token], digits: str, count: int) -> str | None:
+    if digits[:count] != digits[count:]:
+        return None
+    seen = 0
+    for token in run:
+        if token.kind == "filler" and seen == count:
+            return _valid(digits[:count])
+        seen += token.kind == "sure"
+    return None
+
+
+def _valid(digits: str) -> str | None:
+    return digits if "X" not in digits[:-1] else None

@@ -1,0 +1,68 @@
+"""Ed25519 signatures of people over documents.  One canonical form, so that a document signs the same anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+    PublicFormat,
+    load_pem_private_key,
+)
+
+from voicebot.errors import InputError
+
+
+def canonical(document: Mapping[str, Any]) -> bytes:
+    """The bytes that are signed or hashed: JSON with sorted keys, no spaces, UTF-8."""
+    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+
+
+def create_key(path: Path) -> Ed25519PrivateKey:
+    """A new private key in a new PEM file that only its owner may read; an existing file is kept and loaded."""
+    if path.exists():
+        return load_key(path)
+    key = Ed25519PrivateKey.generate()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch(mode=0o600)
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    return key
+
+
+def load_key(path: Path) -> Ed25519PrivateKey:
+    """InputError when the file is missing or holds no Ed25519 key."""
+    try:
+        key = load_pem_private_key(path.read_bytes(), None)
+    except (OSError, ValueError, TypeError):
+        raise InputError("the private key cannot be read", "Give a PEM file with an Ed25519 key.", path) from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise InputError("this is no Ed25519 key", "Make one with the people command.", path)
+    return key
+
+
+def public_text(key: Ed25519PrivateKey) -> str:
+    """The public key as registers keep it: base64 of 32 bytes."""
+    return base64.b64encode(key.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)).decode()
+
+
+def sign(key: Ed25519PrivateKey, document: Mapping[str, Any]) -> str:
+    """The signature over the canonical form, base64."""
+    return base64.b64encode(key.sign(canonical(document))).decode()
+
+
+def is_signed_by(public_key: str, document: Mapping[str, Any], signature: str) -> bool:
+    """Whether this key made the signature; anything malformed counts as no."""
+    try:
+        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
+        key.verify(base64.b64decode(signature, validate=True), canonical(document))
+    except (InvalidSignature, ValueError, TypeError):
+        return False
+    return True
