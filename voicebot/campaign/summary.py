@@ -74,9 +74,7 @@ def build_summary(
         },
         "recordings": sum(record.recording is not None for record in records),
         "latency_ms": _latency(_at_callees(callee_results), "callee"),
-        "latency_bot_ms": _latency(
-            [latency.ms for record in records for latency in record.latencies], "bot"
-        ),
+        "latency_bot_ms": _latency([latency.ms for record in records for latency in record.latencies], "bot"),
         "engines": engines.model_dump(),
         "engine_fallbacks": sum(record.engines not in (None, engines) for record in records),
     }

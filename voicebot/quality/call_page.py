@@ -54,7 +54,11 @@ class CallPage:
     @property
     def median_ms(self) -> float | None:
         """Median answer time by the bot's own clock."""
-        return statistics.median(latency.ms for latency in self.record.latencies) if self.record.latencies else None
+        return (
+            statistics.median(latency.ms for latency in self.record.latencies)
+            if self.record.latencies
+            else None
+        )
 
     @property
     def worst_ms(self) -> float | None:
@@ -145,8 +149,14 @@ def _facts(record: CallRecord) -> list[tuple[str, str]]:
         facts.append(("Call-back at", record.callback_at))
     if handoff := record.handoff:
         agent = f", {handoff.agent}" if handoff.agent else ""
-        wait = f", {handoff.bridged_s - handoff.asked_s:.1f} s from asked to bridged" if handoff.bridged_s else ""
-        facts.append(("Handoff", f"{handoff.result.replace('_', ' ')}{agent}{wait}, asked at {stamp(handoff.asked_s)}"))
+        wait = (
+            f", {handoff.bridged_s - handoff.asked_s:.1f} s from asked to bridged"
+            if handoff.bridged_s
+            else ""
+        )
+        facts.append(
+            ("Handoff", f"{handoff.result.replace('_', ' ')}{agent}{wait}, asked at {stamp(handoff.asked_s)}")
+        )
     if recording := record.recording:
         gaps = f", {recording.gaps} gaps" if recording.gaps else ", no gaps"
         facts.append(("Recording", f"{length(recording.seconds)}{gaps}, sha256 {recording.sha256[:16]}…"))

@@ -36,9 +36,7 @@ def redact(text: str, speaker: Speaker, names: Sequence[str] = ()) -> str:
 
 def redact_turns(record: CallRecord, names: Sequence[str] = ()) -> list[Turn]:
     """The record's turns as a page may show them."""
-    return [
-        turn.model_copy(update={"text": redact(turn.text, turn.speaker, names)}) for turn in record.turns
-    ]
+    return [turn.model_copy(update={"text": redact(turn.text, turn.speaker, names)}) for turn in record.turns]
 
 
 def redact_events(record: CallRecord, names: Sequence[str] = ()) -> list[Event]:

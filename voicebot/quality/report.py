@@ -1,9 +1,9 @@
 """The HTML report of one campaign run: a folder that stands alone and can be handed over.
 
-    index.html            numbers, all calls, all refusals
-    calls/<attempt>.html  one call: dialogue, decisions, timeline, player
-    audio/                copies of the recordings
-    assets/               style and script; nothing is fetched from anywhere
+index.html            numbers, all calls, all refusals
+calls/<attempt>.html  one call: dialogue, decisions, timeline, player
+audio/                copies of the recordings
+assets/               style and script; nothing is fetched from anywhere
 """
 
 from __future__ import annotations
@@ -72,7 +72,9 @@ def write_report(
             campaign=campaign,
             page=page,
             record=record,
-            picture=Markup(page.picture.svg) if page.picture else None,  # drawn by us, its texts escaped there
+            picture=Markup(page.picture.svg)
+            if page.picture
+            else None,  # drawn by us, its texts escaped there
             left_share=LEFT_SHARE,
             right_share=RIGHT_SHARE,
             audio=audio,
@@ -126,6 +128,11 @@ def _shares(summary: Mapping[str, Any]) -> list[dict[str, Any]]:
     counted = {code: count for code, count in summary["dispositions"].items() if count}
     most = max(counted.values(), default=1)
     return [
-        {"code": code, "count": count, "percent": round(100 * count / most), "meaning": DISPOSITIONS[Disposition(code)]}
+        {
+            "code": code,
+            "count": count,
+            "percent": round(100 * count / most),
+            "meaning": DISPOSITIONS[Disposition(code)],
+        }
         for code, count in sorted(counted.items(), key=lambda item: (-item[1], item[0]))
     ]

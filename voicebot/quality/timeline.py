@@ -67,7 +67,9 @@ SLOW_MS = 1500
 """The demo's bound for p95: a slower answer is drawn in the colour of an alarm."""
 
 
-def draw_timeline(record: CallRecord, sound: Envelope | None, words: Sequence[str] | None = None) -> TimelinePicture:
+def draw_timeline(
+    record: CallRecord, sound: Envelope | None, words: Sequence[str] | None = None
+) -> TimelinePicture:
     """Draws one call.  `words` are the turns' texts as the page may show them (masked)."""
     said = list(words) if words is not None else [turn.text for turn in record.turns]
     picture = _Picture(record, sound, said)
@@ -127,9 +129,7 @@ class _Picture:
             self._handoff()
             self._ruler()
             out = io.StringIO()
-            self.figure.savefig(
-                out, format="svg", transparent=True, metadata={"Date": None, "Creator": None}
-            )
+            self.figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         return _finish(out.getvalue())
 
     def _write(self, x: float, y: float, text: str, ink: str, size: float = TEXT, **style: object) -> None:
@@ -169,9 +169,7 @@ class _Picture:
     def _room(self, number: int, ours: bool) -> float:
         """Pixels from a turn's start to the next label of its lane."""
         later = [
-            turn.start_s
-            for turn in self.record.turns[number:]
-            if (turn.speaker in ("bot", "agent")) == ours
+            turn.start_s for turn in self.record.turns[number:] if (turn.speaker in ("bot", "agent")) == ours
         ]
         until = min(later, default=self.end)
         return (until - self.record.turns[number - 1].start_s) * self.px_per_s
@@ -224,7 +222,9 @@ class _Picture:
                 )
                 self._write(event.at_s, top + 13, "barge-in", "alarm", 10, ha="center")
             elif event.kind == "dtmf":
-                self._box(event.at_s, event.at_s + 5 / self.px_per_s, self.theirs_y - LANE / 2 - 4, 8, "debtor")
+                self._box(
+                    event.at_s, event.at_s + 5 / self.px_per_s, self.theirs_y - LANE / 2 - 4, 8, "debtor"
+                )
 
     def _handoff(self) -> None:
         handoff = self.record.handoff
@@ -232,13 +232,13 @@ class _Picture:
             return
         self._write(self.start - 10 / self.px_per_s, self.handoff_y, "Handoff", "text", ha="right")
         times = (handoff.asked_s, handoff.ringing_s, handoff.whisper_s, handoff.bridged_s)
-        reached = [
-            (t, name, ink) for t, (name, ink) in zip(times, PHASES, strict=True) if t is not None
-        ]
+        reached = [(t, name, ink) for t, (name, ink) in zip(times, PHASES, strict=True) if t is not None]
         ends = [t for t, _, _ in reached[1:]] + [handoff.ended_s or self.end]
         for (start, name, ink), end in zip(reached, ends, strict=True):
             self._box(start, end, self.handoff_y - 8, 16, ink, alpha=0.22)
-            self.axes.plot([start] * 2, [self.handoff_y - 8, self.handoff_y + 8], color=INKS[ink].mark, lw=1.5)
+            self.axes.plot(
+                [start] * 2, [self.handoff_y - 8, self.handoff_y + 8], color=INKS[ink].mark, lw=1.5
+            )
             room = (end - start) * self.px_per_s - 8
             if label := _cut(name, room):
                 self._write(start + 5 / self.px_per_s, self.handoff_y, label, ink, 10)
