@@ -15,9 +15,7 @@ from pypinyin import lazy_pinyin
 
 from voicebot.speech.spoken.numerals import plain
 
-ANNOUNCEMENT_PROMPT = (
-    "您好，您拨打的电话已关机，正在通话中，暂时无法接通，是空号，已停机，无人接听，请稍后再拨，请在滴声后留言。"
-)
+ANNOUNCEMENT_PROMPT = "您好，您拨打的电话已关机，正在通话中，暂时无法接通，是空号，已停机，无人接听，请稍后再拨，请在滴声后留言。"
 """For the recogniser, in early media and the first 3 s only: on unclear audio it makes announcements up."""
 
 

@@ -42,6 +42,8 @@ class Capabilities:
     "Text while somebody speaks."
     biasing: bool
     "Phrases and purpose help the decoder."
+    streaming: bool
+    "Decodes while it is fed, so audio should reach it at once."
 
 
 class Session(Protocol):
@@ -69,7 +71,9 @@ class Session(Protocol):
 
 class Engine(Protocol):
     name: str
-    capabilities: Capabilities
+
+    @property
+    def capabilities(self) -> Capabilities: ...
 
     def open(self, purpose: Purpose, phrases: Sequence[str]) -> Session: ...
 

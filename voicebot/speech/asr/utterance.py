@@ -19,8 +19,12 @@ _SPEECH_FRAMES = 3
 class Utterance:
     """All work on the session is done in order on the executor, never on the event loop."""
 
-    def __init__(self, session: Session, executor: Executor, meter: LoadMeter) -> None:
+    def __init__(
+        self, session: Session, executor: Executor, meter: LoadMeter, streaming: bool = False
+    ) -> None:
         self._session = session
+        self._streaming = streaming
+        self._pump: asyncio.Task[None] | None = None
         self._executor = executor
         self._meter = meter
         self._order = asyncio.Lock()
@@ -32,19 +36,23 @@ class Utterance:
         self._ahead: asyncio.Task[Hypothesis] | None = None
 
     def feed(self, pcm: bytes) -> None:
-        """Takes audio; cheap.  It reaches the session before the next decode or partial."""
+        """Takes audio; cheap.  It reaches the session before the next decode or partial, and a streaming one at once."""
         self._unfed += pcm
+        if self._streaming and (self._pump is None or self._pump.done()):
+            self._pump = asyncio.create_task(self._stream())
         self._seconds += len(pcm) / 2 / SAMPLE_RATE
         if not self._new_speech:
             self._watch(pcm)
 
     async def partial(self) -> str:
         async with self._order:
-            return await asyncio.get_running_loop().run_in_executor(self._executor, self._partial, self._take())
+            return await asyncio.get_running_loop().run_in_executor(
+                self._executor, self._partial, self._take()
+            )
 
     async def speculate(self) -> Hypothesis:
         """Final-quality decode of what was fed so far; shared with the end when nothing new is said."""
-        if self._ahead is None or self._new_speech or self._ahead.done():
+        if self._ahead is None or self._new_speech:
             self._ahead = asyncio.create_task(self._decode())
             self._new_speech = False
             self._loud_frames = 0
@@ -73,6 +81,13 @@ class Utterance:
         """Waits for a running decode, then frees the session."""
         async with self._order:
             self._session.close()
+
+    async def _stream(self) -> None:
+        while self._unfed:
+            async with self._order:
+                await asyncio.get_running_loop().run_in_executor(
+                    self._executor, self._session.feed, self._take()
+                )
 
     async def _decode(self) -> Hypothesis:
         seconds = self._seconds

@@ -27,7 +27,7 @@ class VoskEngine:
     """`folder` holds an unpacked model (am/, conf/, graph/).  Phrases are not used: a grammar would drop every
     other word."""
 
-    capabilities = Capabilities(partials=True, biasing=False)
+    capabilities = Capabilities(partials=True, biasing=False, streaming=True)
 
     def __init__(self, folder: Path) -> None:
         if not (folder / "am" / "final.mdl").is_file():

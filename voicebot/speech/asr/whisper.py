@@ -27,9 +27,7 @@ from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_
 from voicebot.speech.audio import SAMPLE_RATE, Samples, level_dbfs, to_float
 from voicebot.speech.spoken.numerals import simplify
 
-DOMAIN_PROMPT = (
-    "还款，逾期，利息，违约金，分期，征信，转人工，投诉，本人，打错了，别再打了，已经还了，明天，下周三，十五号，尾号"
-)
+DOMAIN_PROMPT = "还款，逾期，利息，违约金，分期，征信，转人工，投诉，本人，打错了，别再打了，已经还了，明天，下周三，十五号，尾号"
 """A plain list of the domain's words in simplified characters; a prompt in dialogue style doubles the errors."""
 
 _MODEL_RATE = 16000
@@ -55,12 +53,18 @@ def collapse_loops(text: str) -> str:
 class WhisperEngine:
     """`threads` decodes run at the same time, each on one core."""
 
-    capabilities = Capabilities(partials=False, biasing=True)
+    capabilities = Capabilities(partials=False, biasing=True, streaming=False)
 
     def __init__(self, folder: Path, threads: int = 1) -> None:
-        missing = [n for n in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt") if not (folder / n).is_file()]
+        missing = [
+            n
+            for n in ("model.bin", "config.json", "tokenizer.json", "vocabulary.txt")
+            if not (folder / n).is_file()
+        ]
         if missing:
-            raise NotReady(f"the Whisper model lacks {', '.join(missing)}.", "Run `make models`.", where=folder)
+            raise NotReady(
+                f"the Whisper model lacks {', '.join(missing)}.", "Run `make models`.", where=folder
+            )
         self.name = f"whisper:{folder.name.removeprefix('whisper-')}"
         try:
             self._model = ctranslate2.models.Whisper(
@@ -68,7 +72,9 @@ class WhisperEngine:
             )
             vocabulary = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         except Exception as error:  # CTranslate2 and tokenizers raise bare RuntimeError and Exception
-            raise NotReady("the Whisper model cannot be loaded.", "Fetch it again: `make models`.", where=folder) from error
+            raise NotReady(
+                "the Whisper model cannot be loaded.", "Fetch it again: `make models`.", where=folder
+            ) from error
         self._tokenizer = Tokenizer(vocabulary, True, task="transcribe", language="zh")
         self._features = FeatureExtractor()
         t = self._tokenizer

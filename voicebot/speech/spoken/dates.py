@@ -62,7 +62,13 @@ def _month_day(match: re.Match[str], today: date) -> date | None:
         return None
     year_word = match["y"]
     if year_word:
-        year = today.year + 1 if year_word == "明" else today.year if year_word == "今" else from_chinese(year_word)
+        year = (
+            today.year + 1
+            if year_word == "明"
+            else today.year
+            if year_word == "今"
+            else from_chinese(year_word)
+        )
         if not year or not today.year <= year <= today.year + 5:
             return None
         return _in_month(date(year, month, 1), number)
@@ -91,7 +97,12 @@ def _named_month_day(match: re.Match[str], today: date) -> date | None:
 def _part_of_month(match: re.Match[str], today: date) -> date | None:
     named = match["nm"] or ""
     first = _month(today, named.count("下"))
-    ends = {"底": _end_of_month(first), "末": _end_of_month(first), "初": first.replace(day=5), "中": first.replace(day=15)}
+    ends = {
+        "底": _end_of_month(first),
+        "末": _end_of_month(first),
+        "初": first.replace(day=5),
+        "中": first.replace(day=15),
+    }
     day = ends[match["k"]]
     if day < today and not named:
         return _part_day_of(_month(today, 1), match["k"])
@@ -122,7 +133,11 @@ def _span(match: re.Match[str], today: date) -> date | None:
             return today + timedelta(days=15)
         months = from_chinese(count)
         return _months_later(today, months) if months and months <= 24 else None
-    number = VAGUE_FEW_DAYS if count in ("几", "一两", "两三", "三两") else from_chinese(count[-1:] if len(count) == 2 and count in "三四五六" else count)
+    number = (
+        VAGUE_FEW_DAYS
+        if count in ("几", "一两", "两三", "三两")
+        else from_chinese(count[-1:] if len(count) == 2 and count in "三四五六" else count)
+    )
     if number is None or count == "半" or number > 400:
         return None
     return today + timedelta(days=number * (1 if unit in ("天", "日") else 7))

@@ -19,9 +19,7 @@ _YUAN = re.compile(
 )
 _JIAO = re.compile(rf"(?P<jiao>{_SMALL})(?:角|毛)(?:(?P<fen>{_SMALL})分?)?")
 _DECIMAL = re.compile(r"(?P<yuan>\d+)\.(?P<cents>\d{1,2})(?:块钱|块|元钱|元|圆)?(?![\d万千百])")
-_BARE = re.compile(
-    rf"(?<![第几])(?P<n>{NUMBER})(?!分之|[个天号日月点年次期遍%位人岁]|小时|分钟|星期|礼拜)"
-)
+_BARE = re.compile(rf"(?<![第几])(?P<n>{NUMBER})(?!分之|[个天号日月点年次期遍%位人岁]|小时|分钟|星期|礼拜)")
 
 
 def speak_money(fen: int) -> str:
@@ -72,7 +70,9 @@ def parse_money(text: str) -> int | None:
     if not found:
         for match in _BARE.finditer(said):
             amount = from_chinese(match["n"])
-            looks_like_money = bool(re.search(r"[百千万]", match["n"])) or re.fullmatch(r"\d{3,7}", match["n"])
+            looks_like_money = bool(re.search(r"[百千万]", match["n"])) or re.fullmatch(
+                r"\d{3,7}", match["n"]
+            )
             if amount is not None and amount >= 100 and looks_like_money:
                 found.append((match.start(), amount * 100))
     return max(found)[1] if found else None

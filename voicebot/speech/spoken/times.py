@@ -100,9 +100,7 @@ def _minute(match: re.Match[str]) -> int | None:
 
 def _resolve(hour: int, minute: int, part: str | None, now: time | None) -> str | None:
     if part:
-        if re.search(r"下午|午后|傍晚|晚", part) and hour < 12:
-            hour += 12
-        elif part == "中午" and hour < 11:
+        if (re.search(r"下午|午后|傍晚|晚", part) and hour < 12) or (part == "中午" and hour < 11):
             hour += 12
         elif part in ("凌晨", "半夜") and hour == 12:
             hour = 0

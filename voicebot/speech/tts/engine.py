@@ -1,0 +1,57 @@
+"""A voice: text in, samples out.  Names are `engine:voice`, as a talk track's list of voices has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from voicebot.errors import InputError
+from voicebot.speech.audio import Samples
+
+
+class RenderError(RuntimeError):
+    """The engine gave no usable audio for a text (the text itself is not named: it may be personal)."""
+
+
+class Voice(Protocol):
+    """One loaded voice.  Renderings of the same text by the same `version` sound the same."""
+
+    name: str
+
+    @property
+    def version(self) -> str:
+        """Changes when the sound of a text changes: part of the cache's key."""
+        ...
+
+    def render(self, text: str) -> tuple[Samples, int]:
+        """Mono samples and their rate.  Digits must be spelled already.  Raises RenderError."""
+        ...
+
+
+def voice_version(name: str) -> str:
+    """Version of a voice without loading it.  Raises InputError for an unknown engine."""
+    from voicebot.speech.tts.espeak import ESPEAK_VERSION
+    from voicebot.speech.tts.kokoro import KOKORO_VERSION
+
+    versions = {"kokoro": KOKORO_VERSION, "espeak": ESPEAK_VERSION}
+    engine, _, voice = name.partition(":")
+    if engine not in versions or not voice.replace("_", "").replace("-", "").isalnum():
+        raise InputError(
+            f"unknown voice {name!r}.",
+            "Use kokoro:zf_xiaoxiao (or another of its voices) or espeak:cmn.",
+            key="tts.voice",
+        )
+    return versions[engine]
+
+
+def load_voice(name: str, models: Path) -> Voice:
+    """Loads `kokoro:NAME` or `espeak:NAME`.  Raises InputError or NotReady when it is unknown or missing."""
+    voice_version(name)
+    engine, _, voice = name.partition(":")
+    if engine == "kokoro":
+        from voicebot.speech.tts.kokoro import KokoroVoice
+
+        return KokoroVoice(models / "kokoro", voice)
+    from voicebot.speech.tts.espeak import EspeakVoice
+
+    return EspeakVoice(voice)
