@@ -1,0 +1,136 @@
+"""Why a leg ended: SIP code, Q.850 cause and reason phrase become one of a closed list of kinds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class CauseKind(StrEnum):
+    """What the end of a leg means to the one who dialled."""
+
+    NORMAL = "normal"
+    BUSY = "busy"
+    NO_ANSWER = "no_answer"
+    REJECTED = "rejected"
+    EMPTY_NUMBER = "empty_number"
+    POWERED_OFF = "powered_off"
+    SUSPENDED = "suspended"
+    UNREACHABLE = "unreachable"
+    CARRIER_FAILED = "carrier_failed"
+    CANCELLED = "cancelled"
+
+
+@dataclass(frozen=True)
+class Cause:
+    """The end of a leg.  `remote`: the other side ended it.  `headers`: of the final SIP message."""
+
+    code: int
+    reason: str
+    kind: CauseKind
+    remote: bool
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+_BY_CODE: dict[int, CauseKind] = {
+    404: CauseKind.EMPTY_NUMBER,
+    410: CauseKind.EMPTY_NUMBER,
+    416: CauseKind.EMPTY_NUMBER,
+    484: CauseKind.EMPTY_NUMBER,
+    604: CauseKind.EMPTY_NUMBER,
+    486: CauseKind.BUSY,
+    600: CauseKind.BUSY,
+    403: CauseKind.REJECTED,
+    433: CauseKind.REJECTED,
+    603: CauseKind.REJECTED,
+    607: CauseKind.REJECTED,
+    608: CauseKind.REJECTED,
+    487: CauseKind.CANCELLED,
+    480: CauseKind.UNREACHABLE,
+    408: CauseKind.UNREACHABLE,
+    430: CauseKind.UNREACHABLE,
+}
+"""Final codes that speak for themselves; every other 3xx-6xx is the carrier's failure."""
+
+_RANG_IN_VAIN = frozenset({408, 480})
+"""With ringing before it, these say that nobody picked up (RFC 3398: Q.850 causes 18 and 19)."""
+
+_BY_Q850: dict[int, CauseKind] = {
+    1: CauseKind.EMPTY_NUMBER,  # unallocated number
+    17: CauseKind.BUSY,
+    18: CauseKind.NO_ANSWER,  # no user responding
+    19: CauseKind.NO_ANSWER,  # alerting, no answer
+    20: CauseKind.POWERED_OFF,  # subscriber absent: the handset is off or out of coverage
+    21: CauseKind.REJECTED,
+    22: CauseKind.EMPTY_NUMBER,  # number changed
+    27: CauseKind.UNREACHABLE,  # destination out of order
+    28: CauseKind.EMPTY_NUMBER,  # invalid number format
+}
+
+_PHRASES: tuple[tuple[re.Pattern[str], CauseKind], ...] = (
+    (re.compile(r"停机|欠费|suspend|service ?barred", re.I), CauseKind.SUSPENDED),
+    (re.compile(r"关机|power(ed)?[ -]?off|switched off", re.I), CauseKind.POWERED_OFF),
+    (
+        re.compile(r"空号|unallocated|vacant|does not exist|not exist|no such number", re.I),
+        CauseKind.EMPTY_NUMBER,
+    ),
+    (
+        re.compile(r"not reachable|unreachable|out of (coverage|service)|不在服务区", re.I),
+        CauseKind.UNREACHABLE,
+    ),
+)
+"""What carriers write where SIP has no code of its own.  Looked up in the phrase and in Reason's text."""
+
+_Q850 = re.compile(r"Q\.850\s*;\s*cause\s*=\s*(\d+)", re.I)
+
+
+def q850_cause(headers: Mapping[str, str]) -> int | None:
+    """The Q.850 cause of a Reason header, if there is one."""
+    found = _Q850.search(_header(headers, "reason"))
+    return int(found.group(1)) if found else None
+
+
+def from_sip(
+    code: int,
+    reason: str,
+    headers: Mapping[str, str] | None = None,
+    *,
+    remote: bool = True,
+    answered: bool = False,
+    rang: bool = False,
+    cancelled: bool = False,
+) -> Cause:
+    """The cause of a leg that ended with `code` `reason`.
+
+    `answered`: there had been a 200; `rang`: there had been a 180 or 183; `cancelled`: the caller gave up.
+    An answered leg ended NORMAL unless the message that ended it is itself a failure (code >= 300).
+    """
+    headers = dict(headers or {})
+    return Cause(code, reason, _kind(code, reason, headers, answered, rang, cancelled), remote, headers)
+
+
+def _kind(
+    code: int, reason: str, headers: Mapping[str, str], answered: bool, rang: bool, cancelled: bool
+) -> CauseKind:
+    if answered:
+        return CauseKind.NORMAL if code < 300 or cancelled else CauseKind.CARRIER_FAILED
+    if cancelled:
+        return CauseKind.CANCELLED
+    if code < 300:
+        return CauseKind.NORMAL
+    said = f"{reason} {_header(headers, 'reason')}"
+    for pattern, kind in _PHRASES:
+        if pattern.search(said):
+            return kind
+    q850 = q850_cause(headers)
+    if q850 in _BY_Q850:
+        return _BY_Q850[q850]
+    if rang and code in _RANG_IN_VAIN:
+        return CauseKind.NO_ANSWER
+    return _BY_CODE.get(code, CauseKind.CARRIER_FAILED)
+
+
+def _header(headers: Mapping[str, str], name: str) -> str:
+    return next((value for key, value in headers.items() if key.lower() == name), "")
