@@ -36,7 +36,9 @@ _FILLER = re.compile(r"[\s,，.。、;；:：!！?？…~\-呃啊嗯哦哎额]|�
 _CORRECTION = re.compile(r"不对|不是|错了|说错|应该是")
 _X = re.compile(r"艾克斯|爱克斯|埃克斯|艾克思|爱克思|叉叉?|x", re.IGNORECASE)
 _REPEAT = re.compile(r"([一二两三四五六1-6])个([零〇一二三四五六七八九幺\d])")
-_CARDINAL = re.compile(r"[一二两三四五六七八九\d]千[零〇一二两三四五六七八九百十\d]*(?![块元圆万])")
+_CARDINAL = re.compile(r"[一二两三四五六七八九\d]千[零〇一二两三四五六七八九百十\d]*+(?![块元圆万])")
+_OTHER_NUMBER = re.compile(r"\d{4}年|[一二三四五六七八九〇零\d]{2,}(?:块|元|月|号|[点时]\d)")
+"""Years, amounts and dates are digits of something else."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ def parse_digits(text: str, count: int) -> str | None:
     Hesitations and punctuation may stand between them; a longer string is not cut.  The last place may be
     an X.  The same string said twice counts once; after 不对 the later string counts.
     """
-    said = plain(text)
+    said = _OTHER_NUMBER.sub("#", plain(text))
     found = [m for run in _runs(_tokens(said)) if (m := _read(run, count))]
     if not found:
         for cardinal in _CARDINAL.finditer(said):

@@ -19,7 +19,7 @@ _YUAN = re.compile(
 )
 _JIAO = re.compile(rf"(?P<jiao>{_SMALL})(?:角|毛)(?:(?P<fen>{_SMALL})分?)?")
 _DECIMAL = re.compile(r"(?P<yuan>\d+)\.(?P<cents>\d{1,2})(?:块钱|块|元钱|元|圆)?(?![\d万千百])")
-_BARE = re.compile(rf"(?<![第几])(?P<n>{NUMBER})(?!分之|[个天号日月点年次期遍%位人岁]|小时|分钟|星期|礼拜)")
+_BARE = re.compile(rf"(?<![第几\d])(?<!尾号)(?<!尾号是)(?<!号码)(?<!号码是)(?<!四位)(?<!四位是)(?<!卡号)(?P<n>{NUMBER})(?!分之|[个天号日月点年次期遍%位人岁]|小时|分钟|星期|礼拜)")
 
 
 def speak_money(fen: int) -> str:

@@ -85,7 +85,10 @@ def _is_a_little(match: re.Match[str], said: str) -> bool:
     """说慢一点, 早两点 and 一点钱 name no hour: alone, 一点 needs a part of the day or a clock word."""
     if match["h"] not in ("一", "1", "两") or match["part"] or match["half"] or match["quarter"]:
         return False
-    return not (match["m"] or match["after"] or "点钟" in said)
+    if match["m"] or match["after"] or "点钟" in said:
+        return False
+    before = said[match.start() - 1 : match.start()] if match.start() else ""
+    return match["h"] != "两" or before not in ("", "就", "在", "到", "，", ",", "。")
 
 
 def _minute(match: re.Match[str]) -> int | None:
@@ -99,13 +102,14 @@ def _minute(match: re.Match[str]) -> int | None:
 
 
 def _resolve(hour: int, minute: int, part: str | None, now: time | None) -> str | None:
-    if part:
-        if (re.search(r"下午|午后|傍晚|晚", part) and hour < 12) or (part == "中午" and hour < 11):
+    evening = part is not None and re.search(r"下午|午后|傍晚|晚|夜", part)
+    if part is None:
+        if 1 <= hour <= 7 or (now is not None and 8 <= hour < 12 and time(hour, min(minute, 59)) <= now):
             hour += 12
-        elif part in ("凌晨", "半夜") and hour == 12:
-            hour = 0
-    elif 1 <= hour <= 7 or (now is not None and 8 <= hour < 12 and time(hour, min(minute, 59)) <= now):
-        hour += 12
+    elif hour == 12:
+        hour = 0 if re.search(r"凌晨|夜|晚", part) else 12
+    elif evening and part != "半夜" or part == "中午" and hour < 11:
+        hour += 12 if hour < 12 else 0
     if hour == 24:
         hour = 0
     return f"{hour:02d}:{minute:02d}" if 0 <= hour < 24 and 0 <= minute < 60 else None

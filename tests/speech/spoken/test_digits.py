@@ -1,0 +1,47 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from voicebot.speech.spoken.digits import parse_digits, speak_digits, speak_number
+
+UNDERSTOOD = {
+    "三七二幺": "3721", "3721": "3721", "37 21": "3721", "3,721": "3721", "３７２１": "3721", "三七二一。": "3721",
+    "三七二要": "3721", "要三七二": "1372", "是三零七一": "3071", "我的身份证后四位是三零七一": "3071",
+    "尾號8820": "8820", "八八二〇": "8820", "三，七，呃，二，一": "3721", "三七二一，三七二一": "3721",
+    "三七二二，不对，三七二一": "3721", "三千七百二十一": "3721", "三零七X": "307X", "307x": "307X",
+    "三零七艾克斯": "307X", "三零七叉": "307X", "三个八一个六": "8886", "二要約零": "2110", "二 幺幺 零": "2110",
+    "三七二一吧": "3721", "就三零七一": "3071", "三零期一": "3071", "妖妖零零": "1100",
+}  # fmt: skip
+
+NOT_UNDERSTOOD = (
+    "三七二 三七二一五 138123 一二三四五六 37213721 幺三八一二三四一二三四 我姓王 一直 我不知道 X307 我十五号还 "
+    "我要还三千块 三千七百二十一块 2026年11月 下午3点15分15秒 其二其一 是死要死 三七二一还是三七二二"
+).split()  # fmt: skip
+
+
+@pytest.mark.parametrize(("text", "digits"), UNDERSTOOD.items())
+def test_four_digits_as_recognisers_write_them(text: str, digits: str) -> None:
+    assert parse_digits(text, 4) == digits
+
+
+@pytest.mark.parametrize("text", NOT_UNDERSTOOD)
+def test_anything_but_four_digits_together_is_none(text: str) -> None:
+    assert parse_digits(text, 4) is None
+
+
+@given(st.text("0123456789", min_size=4, max_size=4), st.booleans())
+def test_every_tail_read_out_is_understood_again(digits: str, ends_in_x: bool) -> None:
+    tail = digits[:3] + "X" if ends_in_x else digits
+    assert parse_digits(f"我的尾号是{speak_digits(tail)}", 4) == tail
+
+
+def test_phone_numbers_are_read_in_groups() -> None:
+    assert speak_number("13812341234") == "幺三八，幺二三四，幺二三四"
+    assert speak_number("+8613812341234") == "幺三八，幺二三四，幺二三四"
+    assert speak_number("95588") == "九五五八八"
+
+
+def test_only_digits_are_read_digit_by_digit() -> None:
+    with pytest.raises(ValueError) as refused:
+        speak_digits("12a4")
+    assert "12a4" not in str(refused.value)
