@@ -9,6 +9,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import soundfile as sf
 
@@ -30,7 +31,7 @@ DIGEST = "9f2c41d07be35a6888d1e0c4b7a95f3320c6e1d4aa0b7c55e2f19d8834ab6f01"
 ENGINES = Engines(asr="whisper-base-int8", tts="kokoro:zf_xiaoxiao", vad="webrtcvad+silero")
 
 
-def voice(seconds: float, seed: int) -> np.ndarray:
+def voice(seconds: float, seed: int) -> npt.NDArray[np.float64]:
     """Something with the loudness pattern of speech: noise in syllables of 0.2 s."""
     rng = np.random.default_rng(seed)
     t = np.arange(int(seconds * 8000)) / 8000
@@ -53,7 +54,7 @@ def record_sound(path: Path, turns: list[Turn], seconds: float) -> RecordingRef:
 
 def call(
     number: int, disposition: Disposition, *, answered: bool = True, seconds: float = 20, **more: object
-):
+) -> CallRecord:
     """One call; the number makes ids, phone and times."""
     dialled = START + timedelta(seconds=7 * number)
     fields: dict[str, object] = {
@@ -108,7 +109,7 @@ def promise(folder: Path) -> CallRecord:
             speaker="debtor",
             start_s=24.1,
             end_s=26.6,
-            text="知道了，周五还，打我13812345678",
+            text="周五还，打我13812345678",
             confidence=0.77,
         ),
         Turn(
@@ -135,7 +136,7 @@ def promise(folder: Path) -> CallRecord:
         ),
         Decision(at_s=19.0, event="verified", stage="state", level=2, lines=["A.post"], policy_ms=18.2),
         Decision(
-            at_s=27.1, event="speech", text="知道了，周五还，打我13812345678", intent="A.promise",
+            at_s=27.1, event="speech", text="周五还，打我13812345678", intent="A.promise",
             confidence=0.91, stage="confirm", level=2, lines=["A.ptp"], policy_ms=29.9,
         ),
         Decision(
@@ -169,16 +170,14 @@ def promise(folder: Path) -> CallRecord:
 
 def handed_over(folder: Path) -> CallRecord:
     turns = [
-        Turn(
-            speaker="bot", start_s=0.8, end_s=7.6, line_id="C.open", text="您好，本次通话由AI合成语音提供。"
-        ),
+        Turn(speaker="bot", start_s=0.8, end_s=7.6, line_id="C.open", text="您好，本次通话会全程录音。"),
         Turn(speaker="debtor", start_s=8.3, end_s=9.4, text="转人工，快点", confidence=0.9),
         Turn(
             speaker="bot",
             start_s=10.0,
             end_s=14.1,
             line_id="C.human",
-            text="好的，正在帮您转接人工，请不要挂机。",
+            text="好的，正在转接人工。",
         ),
         Turn(speaker="agent", start_s=21.5, end_s=25.0, text="您好，我是客服，请讲。"),
         Turn(speaker="debtor", start_s=25.8, end_s=30.9, text="我想问一下分期的事情", confidence=0.86),
@@ -251,3 +250,13 @@ def refused() -> list[Refused]:
 @pytest.fixture
 def make_call() -> Callable[..., CallRecord]:
     return call
+
+
+@pytest.fixture
+def engines() -> Engines:
+    return ENGINES
+
+
+@pytest.fixture
+def start() -> datetime:
+    return START

@@ -22,18 +22,26 @@ SCHEMA_NAME = "voicebot.summary/1"
 SCHEMA_PATH = Path(__file__).resolve().parents[2] / "docs" / "summary.schema.json"
 
 
-class RefusedReason(Protocol):
-    """What the summary needs of the ledger's RefusedRow."""
+class Refused(Protocol):
+    """A row that the gate refused before dialling (the ledger's RefusedRow)."""
 
     @property
+    def case_id(self) -> str: ...
+    @property
+    def phone_masked(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
     def reason(self) -> str: ...
+    @property
+    def zh(self) -> str: ...
 
 
 def build_summary(
     *,
     campaign: str,
     records: Sequence[CallRecord],
-    refused: Sequence[RefusedReason],
+    refused: Sequence[Refused],
     engines: Engines,
     clock: Clock,
     seconds: float,
@@ -97,9 +105,7 @@ def _latency(values: Sequence[float], measured_at: str) -> dict[str, Any]:
 def check_summary(summary: Mapping[str, Any]) -> None:
     """Raises jsonschema.ValidationError unless `summary` conforms to the published schema."""
     schema = json.loads(SCHEMA_PATH.read_text("utf-8"))
-    jsonschema.Draft202012Validator(
-        schema, format_checker=jsonschema.Draft202012Validator.FORMAT_CHECKER
-    ).validate(summary)
+    jsonschema.Draft202012Validator(schema).validate(summary)
 
 
 def write_summary(path: Path, summary: Mapping[str, Any]) -> None:

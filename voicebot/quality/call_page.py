@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from voicebot.call.record import CallRecord, Decision, Event, Latency, RecordingRef, Turn
+from voicebot.call.record import CallRecord, Decision, Event, HandoffRecord, Latency, RecordingRef, Turn
 from voicebot.quality.envelope import Envelope, read_envelope
 from voicebot.quality.redaction import redact, redact_events, redact_turns
 from voicebot.quality.timeline import TimelinePicture, draw_timeline
@@ -54,15 +54,8 @@ class CallPage:
     @property
     def median_ms(self) -> float | None:
         """Median answer time by the bot's own clock."""
-        return (
-            statistics.median(latency.ms for latency in self.record.latencies)
-            if self.record.latencies
-            else None
-        )
-
-    @property
-    def worst_ms(self) -> float | None:
-        return max((latency.ms for latency in self.record.latencies), default=None)
+        answers = [latency.ms for latency in self.record.latencies]
+        return statistics.median(answers) if answers else None
 
     @property
     def handoff(self) -> str:
@@ -97,7 +90,7 @@ def read_call(record: CallRecord, names: Sequence[str] = ()) -> CallPage:
         events=redact_events(record, names),
         sound=sound,
         picture=picture,
-        facts=_facts(record),
+        facts=call_facts(record),
     )
 
 
@@ -125,7 +118,8 @@ def _dialogue(turns: Sequence[Turn], latencies: Sequence[Latency]) -> list[Said]
     return [Said(number + 1, turns[number], answers.get(number)) for number in order]
 
 
-def _facts(record: CallRecord) -> list[tuple[str, str]]:
+def call_facts(record: CallRecord) -> list[tuple[str, str]]:
+    """The header of a call as (name, value), nothing personal among them."""
     seconds = talk_seconds(record)
     sip = f"{record.sip_code} {record.sip_reason}".strip() if record.sip_code else "none"
     facts = [
@@ -147,17 +141,18 @@ def _facts(record: CallRecord) -> list[tuple[str, str]]:
         facts.append(("Promised for", record.promise_date))
     if record.callback_at:
         facts.append(("Call-back at", record.callback_at))
-    if handoff := record.handoff:
-        agent = f", {handoff.agent}" if handoff.agent else ""
-        wait = (
-            f", {handoff.bridged_s - handoff.asked_s:.1f} s from asked to bridged"
-            if handoff.bridged_s
-            else ""
-        )
-        facts.append(
-            ("Handoff", f"{handoff.result.replace('_', ' ')}{agent}{wait}, asked at {stamp(handoff.asked_s)}")
-        )
+    if record.handoff:
+        facts.append(("Handoff", _handoff_fact(record.handoff)))
     if recording := record.recording:
         gaps = f", {recording.gaps} gaps" if recording.gaps else ", no gaps"
         facts.append(("Recording", f"{length(recording.seconds)}{gaps}, sha256 {recording.sha256[:16]}…"))
     return facts
+
+
+def _handoff_fact(handoff: HandoffRecord) -> str:
+    words = [f"asked at {stamp(handoff.asked_s)}"]
+    if handoff.bridged_s is not None:
+        words.append(f"bridged {handoff.bridged_s - handoff.asked_s:.1f} s later")
+    if handoff.agent:
+        words.append(handoff.agent)
+    return ", ".join([*words, f"ended as {handoff.result.replace('_', ' ')}"])

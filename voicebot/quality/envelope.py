@@ -25,7 +25,7 @@ class Envelope:
 
 
 def read_envelope(path: Path, bins: int = 1000) -> Envelope:
-    """Reads WAV or FLAC; a mono file counts as ours.  Raises soundfile.LibsndfileError when it is no audio."""
+    """Reads WAV or FLAC; mono counts as ours.  Raises soundfile.LibsndfileError for no audio."""
     with sf.SoundFile(path) as file:
         width = max(1, -(-len(file) // bins))
         peaks: list[npt.NDArray[np.float32]] = []

@@ -11,33 +11,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from voicebot.call.record import CallRecord
+from voicebot.campaign.summary import Refused
 from voicebot.quality.call_page import CallPage, read_call
 from voicebot.quality.timeline import LEFT_SHARE, RIGHT_SHARE
 from voicebot.quality.wording import DISPOSITIONS, LEVELS, SPEAKERS, length, readable, stamp
 from voicebot.store.states import Disposition
 
 ASSETS = ("style.css", "report.js")
-
-
-class Refused(Protocol):
-    """A row the gate refused before dialling (the ledger's RefusedRow)."""
-
-    @property
-    def case_id(self) -> str: ...
-    @property
-    def phone_masked(self) -> str: ...
-    @property
-    def rule(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def zh(self) -> str: ...
 
 
 def write_report(

@@ -11,6 +11,7 @@ import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -112,7 +113,7 @@ class _Picture:
         self.axes.set_axis_off()
 
     def draw(self) -> str:
-        settings = {
+        settings: dict[Any, Any] = {
             "svg.fonttype": "none",
             "svg.hashsalt": "voicebot",
             "font.sans-serif": [name for name in (_font(), "DejaVu Sans") if name],
@@ -132,12 +133,12 @@ class _Picture:
             self.figure.savefig(out, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
         return _finish(out.getvalue())
 
-    def _write(self, x: float, y: float, text: str, ink: str, size: float = TEXT, **style: object) -> None:
+    def _write(self, x: float, y: float, text: str, ink: str, size: float = TEXT, **style: Any) -> None:
         self.axes.text(
             x, y, text, color=INKS[ink].mark, fontsize=size, va="center", parse_math=False, **style
         )
 
-    def _box(self, x0: float, x1: float, y: float, height: float, ink: str, **style: object) -> Rectangle:
+    def _box(self, x0: float, x1: float, y: float, height: float, ink: str, **style: Any) -> Rectangle:
         box = Rectangle((x0, y), max(x1 - x0, 1 / self.px_per_s), height, color=INKS[ink].mark, lw=0, **style)
         self.axes.add_patch(box)
         return box
@@ -191,7 +192,7 @@ class _Picture:
 
     def _wave(
         self,
-        times: npt.NDArray[np.float64],
+        times: npt.NDArray[np.floating[Any]],
         half: npt.NDArray[np.float32],
         y: float,
         ink: str,

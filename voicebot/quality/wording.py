@@ -7,7 +7,7 @@ from typing import Literal, NamedTuple
 from voicebot.store.states import Disposition as D
 
 Tone = Literal["good", "talk", "care", "stop", "none"]
-"""good: agreed · talk: spoken to a person · care: a person must look · stop: never again · none: nobody spoken to"""
+"""good: agreed · talk: spoken to somebody · care: a person must look · stop: never again · none: nobody"""
 
 
 class Meaning(NamedTuple):
