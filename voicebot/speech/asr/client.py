@@ -21,6 +21,7 @@ log = structlog.get_logger()
 DEADLINE_S = 2.5
 """A turn without text by then is handled as not understood: the line must not stay silent longer."""
 _CONNECT_S = 1.0
+_MAX_ANSWER_BYTES = 1 << 20
 _BATCH_BYTES = 1600
 """Frames are sent five at a time (100 ms): one message costs as much as another."""
 _BACKLOG_BYTES = 30 * SAMPLE_RATE * 2
@@ -40,7 +41,11 @@ class SpeechService:
     async def open(self, purpose: Purpose = "live", phrases: Sequence[str] = ()) -> Recognizer:
         """Connects.  Raises SpeechUnavailable when nobody answers within a second."""
         recognizer = Recognizer(self.socket, purpose, tuple(phrases))
-        await recognizer.connect()
+        try:
+            await recognizer.connect()
+        except SpeechUnavailable:
+            await recognizer.close()
+            raise
         return recognizer
 
     async def stats(self) -> dict[str, Any]:
@@ -73,23 +78,28 @@ class Recognizer:
         self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._unsent = bytearray()
         self._sending = asyncio.Lock()
+        self._connecting = asyncio.Lock()
         self._closed = False
         self.engine = ""
         "Name of the engine that serves, known once connected."
 
     async def connect(self) -> None:
-        """Connects (again).  Raises SpeechUnavailable."""
-        await self._drop()
-        if self._http is None:
-            self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)))
-        try:
-            async with asyncio.timeout(_CONNECT_S):
-                self._ws = await self._http.ws_connect("http://speech/", max_msg_size=1 << 20)
-        except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise SpeechUnavailable("the speech service does not answer") from error
-        self._reader = asyncio.create_task(self._read(self._ws))
-        answer = await self.ask({"config": self._config}, _CONNECT_S)
-        self.engine = str(answer.get("engine", ""))
+        """Connects, unless connected.  Raises SpeechUnavailable."""
+        async with self._connecting:
+            if self._ws is not None and not self._ws.closed:
+                return
+            await self._drop()
+            if self._http is None:
+                self._http = aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(self._socket)))
+            try:
+                async with asyncio.timeout(_CONNECT_S):
+                    ws = await self._http.ws_connect("http://speech/", max_msg_size=_MAX_ANSWER_BYTES)
+            except (TimeoutError, aiohttp.ClientError, OSError) as error:
+                raise SpeechUnavailable("the speech service does not answer") from error
+            self._reader = asyncio.create_task(self._read(ws))
+            self._ws = ws
+            answer = await self.ask({"config": self._config}, _CONNECT_S)
+            self.engine = str(answer.get("engine", ""))
 
     def feed(self, pcm: bytes) -> None:
         """8 kHz int16 audio of the current utterance.  Never blocks; call it on the event loop."""
@@ -112,7 +122,11 @@ class Recognizer:
         Answers at once when only silence was fed since the last `speculate` (below −45 dBFS), or when
         `unchanged` says that the caller's VAD heard nothing since.  Raises SpeechUnavailable after 2.5 s.
         """
-        return await self._decoded({"eof": 1, "unchanged": unchanged})
+        try:
+            return await self._decoded({"eof": 1, "unchanged": unchanged})
+        except SpeechUnavailable:
+            self._unsent.clear()  # it belongs to the utterance that is lost
+            raise
 
     async def restart(self) -> None:
         """Throws the current utterance away.  Raises SpeechUnavailable."""
@@ -138,8 +152,11 @@ class Recognizer:
             async with asyncio.timeout(deadline_s):
                 await self._flush(request | {"id": number})
                 answer = await future
-        except (TimeoutError, aiohttp.ClientError, ConnectionError) as error:
+        except TimeoutError as error:
             raise SpeechUnavailable("no answer from the speech service in time") from error
+        except (aiohttp.ClientError, ConnectionError) as error:
+            self._ws = None  # the next request connects again
+            raise SpeechUnavailable("the speech service went away") from error
         finally:
             self._waiting.pop(number, None)
         if "error" in answer:
@@ -147,8 +164,7 @@ class Recognizer:
         return answer
 
     async def _decoded(self, request: dict[str, Any]) -> Hypothesis:
-        if self._ws is None or self._ws.closed:
-            await self.connect()
+        await self.connect()
         answer = await self.ask(request, DEADLINE_S)
         return Hypothesis(
             str(answer["text"]),
@@ -161,8 +177,7 @@ class Recognizer:
     async def _send_soon(self) -> None:
         """Sends what has gathered; when the service is away the audio is kept for the next request."""
         try:
-            if self._ws is None or self._ws.closed:
-                await self.connect()
+            await self.connect()
             await self._flush(None)
         except (SpeechUnavailable, ConnectionError, aiohttp.ClientError) as error:
             log.warning("audio not sent", error=type(error).__name__)
