@@ -13,9 +13,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from sip.bridge import hear
 from sip.leg import Leg, LegState, Playback
 from sip.softphone import PhoneSettings, Softphone
 
@@ -25,8 +27,8 @@ def tell(**fields: Any) -> None:
 
 
 class Peer:
-    def __init__(self, folder: Path, phone: Softphone) -> None:
-        self._folder, self._phone = folder, phone
+    def __init__(self, folder: Path, phone: Softphone, files: ExitStack) -> None:
+        self._folder, self._phone, self._files = folder, phone, files
         self._legs: dict[int, Leg] = {}
         self._playback: Playback | None = None
         self._watching: set[asyncio.Task[None]] = set()
@@ -38,30 +40,29 @@ class Peer:
         task.add_done_callback(self._watching.discard)
 
     async def _follow(self, leg: Leg) -> None:
-        with (
-            open(self._folder / f"{leg.id}.theirs.raw", "wb") as heard,
-            open(self._folder / f"{leg.id}.ours.raw", "wb") as sent,
-        ):
+        # flushed at the end of the leg, before the far end is told of it
+        heard = self._files.enter_context((self._folder / f"{leg.id}.theirs.raw").open("wb"))
+        sent = self._files.enter_context((self._folder / f"{leg.id}.ours.raw").open("wb"))
 
-            def keep(theirs: bytes, ours: bytes) -> None:
-                heard.write(theirs)
-                sent.write(ours)
+        def keep(theirs: bytes, ours: bytes) -> None:
+            heard.write(theirs)
+            sent.write(ours)
 
-            leg.on_tick = keep
-            while leg.state is not LegState.ENDED or not leg.events.empty():
-                event = await leg.events.get()
-                cause = event.cause
-                if event.kind == "ended":
-                    heard.flush()
-                    sent.flush()
-                tell(
-                    event=event.kind,
-                    leg=leg.id,
-                    digit=event.digit,
-                    kind=cause.kind if cause else None,
-                    code=cause.code if cause else None,
-                    remote=cause.remote if cause else None,
-                )
+        leg.on_tick = keep
+        while leg.state is not LegState.ENDED or not leg.events.empty():
+            event = await leg.events.get()
+            cause = event.cause
+            if event.kind == "ended":
+                heard.flush()
+                sent.flush()
+            tell(
+                event=event.kind,
+                leg=leg.id,
+                digit=event.digit,
+                kind=cause.kind if cause else None,
+                code=cause.code if cause else None,
+                remote=cause.remote if cause else None,
+            )
 
     async def take_calls(self) -> None:
         while True:
@@ -88,6 +89,8 @@ class Peer:
             return await target.send_dtmf(given["digits"])
         if op == "packets":
             return await target.received_packets()
+        if op == "echo":
+            return await hear(target, target)
         if op == "hold":
             return await target.hold()
         if op == "unhold":
@@ -99,18 +102,22 @@ async def main(folder: Path) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
-    async with Softphone(PhoneSettings()) as phone:
-        peer = Peer(folder, phone)
-        taking = loop.create_task(peer.take_calls())
-        tell(event="ready", port=phone.sip_port)
-        while line := await reader.readline():
-            order = json.loads(line)
-            number = order.pop("n")
-            try:
-                tell(n=number, result=await peer.do(**order))
-            except Exception as fault:
-                tell(n=number, fault=f"{type(fault).__name__}: {fault}")
-        taking.cancel()
+    with ExitStack() as files:
+        async with Softphone(PhoneSettings()) as phone:
+            await serve(Peer(folder, phone, files), reader, phone.sip_port)
+
+
+async def serve(peer: Peer, reader: asyncio.StreamReader, port: int) -> None:
+    taking = asyncio.get_running_loop().create_task(peer.take_calls())
+    tell(event="ready", port=port)
+    while line := await reader.readline():
+        order = json.loads(line)
+        number = order.pop("n")
+        try:
+            tell(n=number, result=await peer.do(**order))
+        except Exception as fault:
+            tell(n=number, fault=f"{type(fault).__name__}: {fault}")
+    taking.cancel()
 
 
 if __name__ == "__main__":
