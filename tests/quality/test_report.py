@@ -52,7 +52,7 @@ def write(tmp_path: Path, refused: list[Refused], engines: Any, start: Any) -> C
             seconds=90.0,
             callee_results=[{"turns": [{"latency_ms": 612.0}, {"latency_ms": 803.0}]}],
         )
-        names = {record.case_id: NAME for record in records}
+        names = {record.case_id: (NAME,) for record in records}
         return write_report(
             tmp_path / "report",
             campaign="demo",

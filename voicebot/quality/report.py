@@ -33,11 +33,11 @@ def write_report(
     records: Sequence[CallRecord],
     refused: Sequence[Refused],
     summary: Mapping[str, Any],
-    names: Mapping[str, str] | None = None,
+    names: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Path:
     """Writes the folder `out` and returns its index.html (written last: when it is there, all is there).
 
-    `names` are the debtors' names by case id, known to the caller only to be masked in the transcripts.
+    `names` are the people of each case id (`calls.names_by_case`), known only to be masked in what was said.
     A recording that is missing or altered is said on the call's page and fails nothing.
     """
     known = names or {}
@@ -51,8 +51,7 @@ def write_report(
     rows: list[CallPage] = []
     template = pages.get_template("call.html")
     for number, record in enumerate(shown):
-        name = known.get(record.case_id)
-        page = read_call(record, [name] if name else [])
+        page = read_call(record, known.get(record.case_id, ()))
         audio = _copy_audio(page, out / "audio")
         html = template.render(
             campaign=campaign,

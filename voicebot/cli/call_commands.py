@@ -1,0 +1,107 @@
+"""`voicebot call`: one call as a readable script, or the list of calls.  Names and numbers stay masked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from voicebot.errors import InputError
+from voicebot.quality.call_page import talk_seconds
+from voicebot.quality.calls import find_call, list_calls, names_of_call
+from voicebot.quality.script import print_call
+from voicebot.quality.wording import DISPOSITIONS, length
+from voicebot.settings import load_site
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+
+STORE_FILES = ("*.sqlite", "*.db")
+"""How runs name the file of their store."""
+
+app = typer.Typer(no_args_is_help=True, help="Look at calls: one as a readable script, or the list.")
+
+StoreOption = Annotated[
+    str | None,
+    typer.Option("--store", help="A store's file or address; that of the newest run when not given."),
+]
+KeysOption = Annotated[
+    Path | None, typer.Option("--keys", help="The key file; the site's when not given.", dir_okay=False)
+]
+
+
+@app.command("show")
+def show(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="An attempt's id, its start, or a case id.")],
+    store: StoreOption = None,
+    keys: KeysOption = None,
+) -> None:
+    """Print one call as a readable script with times: what was said, decided, pressed and handed over."""
+    with open_store(store, keys) as opened:
+        record = find_call(opened, call_id)
+        print_call(record, Console(), names_of_call(opened, record.attempt_id))
+
+
+@app.command("list")
+def list_all(
+    campaign: Annotated[str | None, typer.Option(help="Only campaigns of this name.")] = None,
+    store: StoreOption = None,
+    keys: KeysOption = None,
+) -> None:
+    """List the calls with what they came to."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in ("Attempt", "Dialled", "Case", "Number", "Came to"):
+        table.add_column(name, no_wrap=name != "Came to")
+    table.add_column("Talk", justify="right")
+    with open_store(store, keys) as opened:
+        for record in list_calls(opened, campaign):
+            meaning = DISPOSITIONS[record.disposition]
+            talk = talk_seconds(record)
+            table.add_row(
+                record.attempt_id,
+                f"{record.dialled_at:%m-%d %H:%M:%S}",
+                record.case_id,
+                record.phone_masked,
+                Text(f"{meaning.english} {meaning.chinese}"),
+                length(talk) if talk is not None else "–",
+            )
+    console = Console()
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print("No call is in this store.")
+
+
+@contextmanager
+def open_store(given: str | None, keys: Path | None) -> Iterator[Store]:
+    """The store that was named, or that of the newest run.  InputError when there is none."""
+    site = load_site()
+    ring = KeyRing.load(keys or site.keys)
+    store = Store.open(store_url(given) if given else store_url(str(newest_store(site.var))), ring)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def store_url(given: str) -> str:
+    """An address as it is; a file as an SQLite address.  InputError when the file is not there."""
+    if "://" in given:
+        return given
+    if not Path(given).is_file():
+        raise InputError("there is no such store.", where=given)
+    return f"sqlite:///{Path(given).resolve()}"
+
+
+def newest_store(folder: Path) -> Path:
+    """The store file that was written last under `folder`."""
+    found = [file for pattern in STORE_FILES for file in folder.rglob(pattern)]
+    if not found:
+        raise InputError("there is no run yet.", "Run a campaign first, or name a store by --store.", folder)
+    return max(found, key=lambda file: file.stat().st_mtime)
