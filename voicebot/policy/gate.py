@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 
 from voicebot.clock import Clock
 from voicebot.policy.checks import PARTY_LOCAL, Facts, Passes, compile_check, compile_scope
-from voicebot.policy.pack import GateName, MaxCount, PackBody, Rule, TimeWindow, leaves
+from voicebot.policy.pack import Cooldown, GateName, MaxCount, PackBody, Rule, TimeWindow, leaves
 
 AMOUNT_FACTS = frozenset({"amount_due_fen"})
 
@@ -26,6 +26,8 @@ class Refusal:
     reason: str
     zh: str
     outcome: str = "deny"
+    passes_by: bool = False
+    "True when time alone heals it: an hour, a cap, a cooldown."
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ class CompiledRule:
         self.rule = rule
         self.concerns: Passes = compile_scope(rule.scope)
         self.passes: Passes = compile_check(rule.check, pack)
-        self.refusal = Refusal(rule.id, rule.on_fail.reason, rule.on_fail.zh, rule.on_fail.outcome)
+        passes_by = all(isinstance(leaf, TimeWindow | MaxCount | Cooldown) for leaf in leaves(rule.check))
+        self.refusal = Refusal(rule.id, rule.on_fail.reason, rule.on_fail.zh, rule.on_fail.outcome, passes_by)
 
     def verdict(self, facts: Facts) -> str:
         """allow, n/a, or the reason code: the words of the pack's own tests."""

@@ -16,7 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, insert, select
 
 from voicebot.errors import InputError
 from voicebot.store.audit import moment_ms
@@ -27,6 +27,7 @@ from voicebot.store.signatures import is_signed_by
 
 FIELDS = ("id", "track", "version", "digest", "state", "author", "signed_at", "signatures")
 STATES = ("approved", "revoked")
+_NEWEST_FIRST = (ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())
 
 
 @dataclass(frozen=True)
@@ -85,33 +86,39 @@ class Approvals:
         for entry in document["signatures"]:
             person = self._people.find(str(entry.get("person")))
             if person is None:
-                raise InputError(f"nobody called {entry.get('person')!r} may sign", "Register the person first.", where)
+                raise InputError(
+                    f"nobody called {entry.get('person')!r} may sign", "Register the person first.", where
+                )
             if not is_signed_by(person.public_key, body, str(entry.get("signature"))):
-                raise InputError(f"the signature of {person.id} does not hold", "Ask for it to be signed again.", where)
+                raise InputError(
+                    f"the signature of {person.id} does not hold", "Ask for it to be signed again.", where
+                )
             if "reviewer" in person.roles and person.id != document["author"]:
                 reviewers.add(person.id)
         if not reviewers:
-            raise InputError("no reviewer other than the author has signed", "It takes another person.", where)
+            raise InputError(
+                "no reviewer other than the author has signed", "It takes another person.", where
+            )
 
     def is_approved(self, digest: str) -> bool:
         """Whether the newest word on this digest is an approval."""
-        newest = self._newest(ApprovalRow.digest == digest)
-        return newest is not None and newest.state == "approved"
+        with self._store.reading() as connection:
+            return self.is_approved_in(connection, digest)
+
+    def is_approved_in(self, connection: Connection, digest: str) -> bool:
+        """The same within a transaction."""
+        query = select(ApprovalRow.state).where(ApprovalRow.digest == digest)
+        newest = connection.execute(query.order_by(*_NEWEST_FIRST).limit(1)).scalar()
+        return newest == "approved"
 
     def newest(self, track: str) -> Approval | None:
         """The newest approved digest of a track that was not revoked since, or None."""
         with self._store.reading() as connection:
             query = select(ApprovalRow.__table__).where(ApprovalRow.track == track)
-            rows = connection.execute(query.order_by(ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())).all()
+            rows = connection.execute(query.order_by(*_NEWEST_FIRST)).all()
         seen: set[str] = set()
         for row in rows:
             if row.digest not in seen and row.state == "approved":
                 return Approval(row.track, row.version, row.digest, row.state)
             seen.add(row.digest)
         return None
-
-    def _newest(self, condition: Any) -> Approval | None:
-        with self._store.reading() as connection:
-            query = select(ApprovalRow.__table__).where(condition)
-            row = connection.execute(query.order_by(ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())).first()
-        return None if row is None else Approval(row.track, row.version, row.digest, row.state)

@@ -34,7 +34,9 @@ class AuditChain:
         """A new link within a transaction that also holds what it tells of."""
         if self._store.is_postgresql:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": CHAIN_LOCK})
-        last = connection.execute(select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)).first()
+        last = connection.execute(
+            select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
+        ).first()
         seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
         at = self._clock.now().isoformat(timespec="milliseconds")
         digest = _link(seq, at, kind, subject, data, previous)
@@ -49,7 +51,9 @@ class AuditChain:
         """The number of the first link that does not hold, or None when the whole chain does."""
         previous, expected = FIRST, 1
         with self._store.reading() as connection:
-            for row in connection.execution_options(yield_per=1000).execute(select(AuditRow.__table__).order_by("seq")):
+            for row in connection.execution_options(yield_per=1000).execute(
+                select(AuditRow.__table__).order_by("seq")
+            ):
                 held = _link(row.seq, row.at, row.kind, row.subject, row.data, previous)
                 if row.seq != expected or row.previous != previous or row.hash != held:
                     return expected

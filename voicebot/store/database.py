@@ -26,6 +26,7 @@ BUSY_TIMEOUT_S = 30
 """How long a SQLite writer waits for another one."""
 IDLE_IN_TRANSACTION_MS = 10_000
 """PostgreSQL ends a transaction whose client froze, so that its locks do not stay."""
+_ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
@@ -100,11 +101,7 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"), connect_args={"options": options}, pool_pre_ping=True
         )
-    raise InputError(
-        f"the store cannot be {parsed.get_backend_name()}",
-        "It is sqlite:///FILE or postgresql://…",
-        key="store",
-    )
+    raise InputError(f"the store cannot be {parsed.get_backend_name()}", _ADDRESSES, key="store")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:

@@ -5,7 +5,7 @@ Times are milliseconds since the epoch (UTC); days are proleptic ordinals in the
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import (
     JSON,
@@ -30,6 +30,11 @@ def _one_of(column: str, values: Any) -> str:
     return f"{column} IN ({', '.join(repr(str(value)) for value in sorted(values))})"
 
 
+def _index_where(name: str, where: str, *columns: str, unique: bool = False) -> Index:
+    """A partial index, on both engines."""
+    return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
+
+
 LIVE_SQL = _one_of("state", LIVE)
 OPEN_SQL = _one_of("state", LIVE | {AttemptState.PLANNED})
 CLOSED_SQL = _one_of("state", {AttemptState.CLOSED, AttemptState.NOT_DIALLED, AttemptState.UNKNOWN})
@@ -38,7 +43,11 @@ CLOSED_SQL = _one_of("state", {AttemptState.CLOSED, AttemptState.NOT_DIALLED, At
 class Base(DeclarativeBase):
     """All tables of the store."""
 
-    type_annotation_map = {dict[str, Any]: JSON, list[Any]: JSON, bytes: LargeBinary}
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        dict[str, Any]: JSON,
+        list[Any]: JSON,
+        bytes: LargeBinary,
+    }
 
 
 class CampaignRow(Base):
@@ -126,16 +135,14 @@ class AttemptRow(Base):
         CheckConstraint(_one_of("disposition", Disposition), name="attempt_disposition"),
         CheckConstraint(f"({CLOSED_SQL}) = (disposition IS NOT NULL)", name="closed_with_a_disposition"),
         CheckConstraint("(state = 'refused') = (reason IS NOT NULL)", name="refused_with_a_reason"),
-        CheckConstraint(f"NOT ({LIVE_SQL}) OR (worker IS NOT NULL AND bix IS NOT NULL)", name="live_has_an_owner"),
-        Index("attempt_ready", "campaign_id", "due_ms", "id", sqlite_where=text("state = 'planned'"),
-              postgresql_where=text("state = 'planned'")),
-        Index("one_live_debtor", "debtor_id", unique=True, sqlite_where=text(LIVE_SQL), postgresql_where=text(LIVE_SQL)),
-        Index("one_live_phone", "bix", unique=True, sqlite_where=text(LIVE_SQL), postgresql_where=text(LIVE_SQL)),
-        Index("one_open_contact", "contact_id", unique=True, sqlite_where=text(OPEN_SQL),
-              postgresql_where=text(OPEN_SQL)),
-        Index("attempt_live_worker", "worker", sqlite_where=text(LIVE_SQL), postgresql_where=text(LIVE_SQL)),
+        CheckConstraint(f"NOT ({LIVE_SQL}) OR (worker IS NOT NULL AND bix IS NOT NULL)", name="live_owner"),
+        _index_where("attempt_ready", "state = 'planned'", "campaign_id", "due_ms", "rank"),
+        _index_where("one_live_debtor", LIVE_SQL, "debtor_id", unique=True),
+        _index_where("one_live_phone", LIVE_SQL, "bix", unique=True),
+        _index_where("one_open_contact", OPEN_SQL, "contact_id", unique=True),
+        _index_where("attempt_live_worker", LIVE_SQL, "worker"),
         Index("attempt_debtor", "debtor_id", "closed_ms"),
-    )  # fmt: skip
+    )
 
     id: Mapped[str] = mapped_column(primary_key=True)
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaign.id"), index=True)
@@ -146,6 +153,8 @@ class AttemptRow(Base):
     "1 for the first try of a contact, 2 for the next …"
     state: Mapped[str]
     due_ms: Mapped[int] = mapped_column(Big)
+    rank: Mapped[int]
+    "Place in the campaign's order among those that are due."
     bix: Mapped[bytes | None]
     caller: Mapped[str | None]
     trunk: Mapped[str | None]
@@ -157,6 +166,8 @@ class AttemptRow(Base):
     reason: Mapped[str | None]
     disposition: Mapped[str | None]
     sip_code: Mapped[int]
+    callback_ms: Mapped[int | None] = mapped_column(Big)
+    "A call-back that was agreed in this call."
     planned_ms: Mapped[int] = mapped_column(Big)
     claimed_ms: Mapped[int | None] = mapped_column(Big)
     dialled_ms: Mapped[int | None] = mapped_column(Big)

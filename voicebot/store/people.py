@@ -47,7 +47,9 @@ class People:
         with self._store.begin() as connection:
             connection.execute(delete(PersonRow).where(PersonRow.id == person_id))
             connection.execute(
-                insert(PersonRow).values(id=person_id, name_ct=sealed, roles=list(roles), public_key=public_key)
+                insert(PersonRow).values(
+                    id=person_id, name_ct=sealed, roles=list(roles), public_key=public_key
+                )
             )
 
     def find(self, person_id: str) -> Person | None:

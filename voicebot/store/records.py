@@ -34,7 +34,9 @@ def save_record(store: Store, record: CallRecord) -> None:
 def load_record(store: Store, attempt_id: str) -> CallRecord:
     """LookupError when the attempt has no record."""
     with store.reading() as connection:
-        sealed = connection.execute(select(RecordRow.record_ct).where(RecordRow.attempt_id == attempt_id)).scalar()
+        sealed = connection.execute(
+            select(RecordRow.record_ct).where(RecordRow.attempt_id == attempt_id)
+        ).scalar()
     if sealed is None:
         raise LookupError(f"there is no record of attempt {attempt_id}")
     return _opened(store, attempt_id, sealed)

@@ -46,7 +46,11 @@ class Tools:
             raise InputError("a tool is approved by another person than registered it", key=tool.number)
         if tool.valid_to < tool.valid_from:
             raise InputError("the tool's validity ends before it begins", key=tool.number)
-        values = {**tool.__dict__, "valid_from": tool.valid_from.toordinal(), "valid_to": tool.valid_to.toordinal()}
+        values = {
+            **tool.__dict__,
+            "valid_from": tool.valid_from.toordinal(),
+            "valid_to": tool.valid_to.toordinal(),
+        }
         with self._store.begin() as connection:
             connection.execute(delete(ToolRow).where(ToolRow.number == tool.number))
             connection.execute(insert(ToolRow).values(values))
@@ -59,7 +63,9 @@ class Tools:
                 raise InputError("this caller number is not registered", "Register it first.", key=number)
             if row.registered_by == approved_by:
                 raise InputError("a tool is approved by another person than registered it", key=number)
-            connection.execute(update(ToolRow).where(ToolRow.number == number).values(approved_by=approved_by))
+            connection.execute(
+                update(ToolRow).where(ToolRow.number == number).values(approved_by=approved_by)
+            )
 
     def facts_in(
         self, connection: Connection, number: str | None, institution: str, agency: str | None, day: date
@@ -110,7 +116,9 @@ class Agencies:
                 )
             )
 
-    def facts_in(self, connection: Connection, name: str, institution: str, day: date) -> dict[str, Any] | None:
+    def facts_in(
+        self, connection: Connection, name: str, institution: str, day: date
+    ) -> dict[str, Any] | None:
         """The gate's facts about an agency; None when it is unknown."""
         row = connection.execute(select(AgencyRow.__table__).where(AgencyRow.name == name)).first()
         if row is None:
@@ -140,7 +148,9 @@ class Agreements:
     ) -> None:
         """InputError without evidence or when it ends before it begins."""
         if not evidence_id.strip():
-            raise InputError("an agreement needs evidence", "Name the recording or document.", key="evidence_id")
+            raise InputError(
+                "an agreement needs evidence", "Name the recording or document.", key="evidence_id"
+            )
         if end <= start:
             raise InputError("the agreement ends before it begins", key="end")
         with self._store.begin() as connection:
@@ -190,11 +200,19 @@ class CaseMarks:
             self.set_in(connection, institution, case_id, mark, made_by, evidence)
 
     def set_in(
-        self, connection: Connection, institution: str, case_id: str, mark: str, made_by: str, evidence: str = ""
+        self,
+        connection: Connection,
+        institution: str,
+        case_id: str,
+        mark: str,
+        made_by: str,
+        evidence: str = "",
     ) -> None:
         """Sets a mark within a transaction."""
         if mark not in HOLDS + APPROVALS:
-            raise InputError(f"unknown mark {mark!r}", f"Allowed: {', '.join(HOLDS + APPROVALS)}.", key="mark")
+            raise InputError(
+                f"unknown mark {mark!r}", f"Allowed: {', '.join(HOLDS + APPROVALS)}.", key="mark"
+            )
         connection.execute(
             insert(MarkRow).values(
                 institution=institution,

@@ -42,7 +42,9 @@ def load_key(path: Path) -> Ed25519PrivateKey:
     try:
         key = load_pem_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError):
-        raise InputError("the private key cannot be read", "Give a PEM file with an Ed25519 key.", path) from None
+        raise InputError(
+            "the private key cannot be read", "Give a PEM file with an Ed25519 key.", path
+        ) from None
     if not isinstance(key, Ed25519PrivateKey):
         raise InputError("this is no Ed25519 key", "Make one with the people command.", path)
     return key

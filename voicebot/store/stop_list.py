@@ -112,7 +112,13 @@ class StopList:
                 expires_ms=moment_ms(expires) if expires else None,
             )
         )
-        about = {"kind": kind, "institution": institution, "reason": reason, "made_by": made_by, "attempt": attempt_id}
+        about = {
+            "kind": kind,
+            "institution": institution,
+            "reason": reason,
+            "made_by": made_by,
+            "attempt": attempt_id,
+        }
         self._audit.append_in(connection, "stop_list_added", subject.hex(), about)
 
     def contains(self, phone: str, institution: str = EVERYBODY) -> str | None:
@@ -154,7 +160,9 @@ class StopList:
 def check_reason(reason: str) -> None:
     """InputError when the reason code is none of the closed list."""
     if reason not in REASONS:
-        raise InputError(f"unknown stop-list reason {reason!r}", f"Allowed: {', '.join(REASONS)}.", key="reason")
+        raise InputError(
+            f"unknown stop-list reason {reason!r}", f"Allowed: {', '.join(REASONS)}.", key="reason"
+        )
 
 
 def debtor_index(store: Store, institution: str, debtor_id: str) -> bytes:

@@ -11,6 +11,9 @@ branch_labels = None
 depends_on = None
 
 
+BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
 def upgrade() -> None:
     """Creates every table."""
     op.create_table(
@@ -23,14 +26,14 @@ def upgrade() -> None:
     )
     op.create_table(
         "agreement",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("debtor_bix", sa.LargeBinary(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
-        sa.Column("from_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("to_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("from_ms", BIG, nullable=False),
+        sa.Column("to_ms", BIG, nullable=False),
         sa.Column("evidence_id", sa.String(), nullable=False),
         sa.Column("made_by", sa.String(), nullable=False),
-        sa.Column("revoked_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("revoked_ms", BIG, nullable=True),
         sa.CheckConstraint("kind IN ('window', 'extra_call')", name="agreement_kind"),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -43,16 +46,14 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("document", sa.JSON(), nullable=False),
-        sa.Column("signed_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("signed_ms", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("approval_digest", "approval", ["digest"], unique=False)
     op.create_index("approval_track", "approval", ["track", "signed_ms"], unique=False)
     op.create_table(
         "audit",
-        sa.Column(
-            "seq", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), autoincrement=False, nullable=False
-        ),
+        sa.Column("seq", BIG, autoincrement=False, nullable=False),
         sa.Column("at", sa.String(), nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.String(), nullable=False),
@@ -69,21 +70,21 @@ def upgrade() -> None:
         sa.Column("institution", sa.String(), nullable=False),
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("file", sa.JSON(), nullable=False),
-        sa.Column("created_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("created_ms", BIG, nullable=False),
         sa.CheckConstraint("state IN ('running', 'paused', 'stopped', 'done')", name="campaign_state"),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index(op.f("ix_campaign_name"), "campaign", ["name"], unique=False)
     op.create_table(
         "case_mark",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("institution", sa.String(), nullable=False),
         sa.Column("case_id", sa.String(), nullable=False),
         sa.Column("mark", sa.String(), nullable=False),
         sa.Column("made_by", sa.String(), nullable=False),
         sa.Column("evidence", sa.String(), nullable=False),
-        sa.Column("made_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("cleared_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_ms", BIG, nullable=False),
+        sa.Column("cleared_ms", BIG, nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_index("case_mark_case", "case_mark", ["institution", "case_id"], unique=False)
@@ -99,7 +100,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "debtor",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("bix", sa.LargeBinary(), nullable=False),
         sa.Column("institution", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
@@ -121,7 +122,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "stop_list",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("subject", sa.LargeBinary(), nullable=False),
         sa.Column("institution", sa.String(), nullable=False),
@@ -130,8 +131,8 @@ def upgrade() -> None:
         sa.Column("note", sa.String(), nullable=False),
         sa.Column("masked", sa.String(), nullable=False),
         sa.Column("attempt_id", sa.String(), nullable=True),
-        sa.Column("made_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("expires_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("made_ms", BIG, nullable=False),
+        sa.Column("expires_ms", BIG, nullable=True),
         sa.CheckConstraint("kind IN ('phone', 'debtor')", name="stop_kind"),
         sa.PrimaryKeyConstraint("id"),
     )
@@ -152,15 +153,15 @@ def upgrade() -> None:
         "worker",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("dead", sa.Boolean(), nullable=False),
-        sa.Column("seen_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("seen_ms", BIG, nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
     op.create_table(
         "case_file",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
         sa.Column("case_id", sa.String(), nullable=False),
-        sa.Column("debtor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("debtor_id", BIG, nullable=False),
         sa.Column("agency", sa.String(), nullable=True),
         sa.Column("record_ct", sa.LargeBinary(), nullable=False),
         sa.Column("flags", sa.JSON(), nullable=False),
@@ -178,9 +179,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "contact",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
-        sa.Column("case_pk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("case_pk", BIG, nullable=False),
         sa.Column("party", sa.String(), nullable=False),
         sa.Column("name_ct", sa.LargeBinary(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
@@ -202,12 +203,13 @@ def upgrade() -> None:
         "attempt",
         sa.Column("id", sa.String(), nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
-        sa.Column("case_pk", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("contact_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("debtor_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("case_pk", BIG, nullable=False),
+        sa.Column("contact_id", BIG, nullable=False),
+        sa.Column("debtor_id", BIG, nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
-        sa.Column("due_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("due_ms", BIG, nullable=False),
+        sa.Column("rank", sa.Integer(), nullable=False),
         sa.Column("bix", sa.LargeBinary(), nullable=True),
         sa.Column("caller", sa.String(), nullable=True),
         sa.Column("trunk", sa.String(), nullable=True),
@@ -218,11 +220,12 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(), nullable=True),
         sa.Column("disposition", sa.String(), nullable=True),
         sa.Column("sip_code", sa.Integer(), nullable=False),
-        sa.Column("planned_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
-        sa.Column("claimed_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("dialled_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("answered_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
-        sa.Column("closed_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=True),
+        sa.Column("callback_ms", BIG, nullable=True),
+        sa.Column("planned_ms", BIG, nullable=False),
+        sa.Column("claimed_ms", BIG, nullable=True),
+        sa.Column("dialled_ms", BIG, nullable=True),
+        sa.Column("answered_ms", BIG, nullable=True),
+        sa.Column("closed_ms", BIG, nullable=True),
         sa.CheckConstraint("(state = 'refused') = (reason IS NOT NULL)", name="refused_with_a_reason"),
         sa.CheckConstraint(
             "(state IN ('closed', 'notdialled', 'unknown')) = (disposition IS NOT NULL)",
@@ -230,7 +233,7 @@ def upgrade() -> None:
         ),
         sa.CheckConstraint(
             "NOT (state IN ('answered', 'claimed', 'dialling', 'ringing')) OR (worker IS NOT NULL AND bix IS NOT NULL)",
-            name="live_has_an_owner",
+            name="live_owner",
         ),
         sa.CheckConstraint(
             "disposition IN ('ASSISTANT', 'BUSY', 'CALLBACK', 'CARRIER_FAILED', 'COMPLAINT', 'CONTACT_REFUSED', 'DECEASED', 'DECLINED_TO_PAY', 'DISPUTE', 'EMPTY_NUMBER', 'HARDSHIP', 'HUMAN', 'HUNG_UP', 'MINOR', 'NOT_DIALLED', 'NOT_UNDERSTOOD', 'NOT_VERIFIED', 'NO_ANSWER', 'PAID_CLAIM', 'PLAN_SUBMITTED', 'POWERED_OFF', 'PTP', 'REJECTED', 'RELAYED', 'SILENT', 'STOP_REQUEST', 'SUSPENDED', 'UNKNOWN', 'UNREACHABLE', 'VOICEMAIL', 'VULNERABLE', 'WRONG_PARTY')",
@@ -270,7 +273,7 @@ def upgrade() -> None:
     op.create_index(
         "attempt_ready",
         "attempt",
-        ["campaign_id", "due_ms", "id"],
+        ["campaign_id", "due_ms", "rank"],
         unique=False,
         sqlite_where=sa.text("state = 'planned'"),
         postgresql_where=sa.text("state = 'planned'"),
@@ -303,7 +306,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "contact_point",
-        sa.Column("contact_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("contact_id", BIG, nullable=False),
         sa.Column("ord", sa.Integer(), nullable=False),
         sa.Column("bix", sa.LargeBinary(), nullable=False),
         sa.Column("source", sa.String(), nullable=False),
@@ -324,7 +327,7 @@ def upgrade() -> None:
         sa.Column("attempt_id", sa.String(), nullable=False),
         sa.Column("campaign_id", sa.String(), nullable=False),
         sa.Column("disposition", sa.String(), nullable=False),
-        sa.Column("saved_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("saved_ms", BIG, nullable=False),
         sa.Column("record_ct", sa.LargeBinary(), nullable=False),
         sa.ForeignKeyConstraint(
             ["attempt_id"],
@@ -335,7 +338,7 @@ def upgrade() -> None:
     op.create_index(op.f("ix_call_record_campaign_id"), "call_record", ["campaign_id"], unique=False)
     op.create_table(
         "decision",
-        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("id", BIG, nullable=False),
         sa.Column("attempt_id", sa.String(), nullable=False),
         sa.Column("gate", sa.String(), nullable=False),
         sa.Column("moment", sa.String(), nullable=False),
@@ -343,7 +346,7 @@ def upgrade() -> None:
         sa.Column("refusals", sa.JSON(), nullable=False),
         sa.Column("pack", sa.String(), nullable=False),
         sa.Column("facts", sa.JSON(), nullable=False),
-        sa.Column("at_ms", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("at_ms", BIG, nullable=False),
         sa.ForeignKeyConstraint(
             ["attempt_id"],
             ["attempt.id"],
@@ -355,66 +358,25 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     """Removes every table."""
-    op.drop_index(op.f("ix_decision_attempt_id"), table_name="decision")
-    op.drop_table("decision")
-    op.drop_index(op.f("ix_call_record_campaign_id"), table_name="call_record")
-    op.drop_table("call_record")
-    op.drop_index(op.f("ix_contact_point_bix"), table_name="contact_point")
-    op.drop_table("contact_point")
-    op.drop_index(
-        "one_open_contact",
-        table_name="attempt",
-        sqlite_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'planned', 'ringing')"),
-        postgresql_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'planned', 'ringing')"),
-    )
-    op.drop_index(
-        "one_live_phone",
-        table_name="attempt",
-        sqlite_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-        postgresql_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-    )
-    op.drop_index(
-        "one_live_debtor",
-        table_name="attempt",
-        sqlite_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-        postgresql_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-    )
-    op.drop_index(op.f("ix_attempt_contact_id"), table_name="attempt")
-    op.drop_index(op.f("ix_attempt_campaign_id"), table_name="attempt")
-    op.drop_index(
-        "attempt_ready",
-        table_name="attempt",
-        sqlite_where=sa.text("state = 'planned'"),
-        postgresql_where=sa.text("state = 'planned'"),
-    )
-    op.drop_index(
-        "attempt_live_worker",
-        table_name="attempt",
-        sqlite_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-        postgresql_where=sa.text("state IN ('answered', 'claimed', 'dialling', 'ringing')"),
-    )
-    op.drop_index("attempt_debtor", table_name="attempt")
-    op.drop_table("attempt")
-    op.drop_index(op.f("ix_contact_case_pk"), table_name="contact")
-    op.drop_index(op.f("ix_contact_campaign_id"), table_name="contact")
-    op.drop_table("contact")
-    op.drop_table("case_file")
-    op.drop_table("worker")
-    op.drop_table("tool")
-    op.drop_index("stop_subject", table_name="stop_list")
-    op.drop_table("stop_list")
-    op.drop_table("phone")
-    op.drop_table("person")
-    op.drop_table("debtor")
-    op.drop_table("day_use")
-    op.drop_index("case_mark_case", table_name="case_mark")
-    op.drop_table("case_mark")
-    op.drop_index(op.f("ix_campaign_name"), table_name="campaign")
-    op.drop_table("campaign")
-    op.drop_table("audit")
-    op.drop_index("approval_track", table_name="approval")
-    op.drop_index("approval_digest", table_name="approval")
-    op.drop_table("approval")
-    op.drop_index(op.f("ix_agreement_debtor_bix"), table_name="agreement")
-    op.drop_table("agreement")
-    op.drop_table("agency")
+    for table in (
+        "decision",
+        "call_record",
+        "contact_point",
+        "attempt",
+        "contact",
+        "case_file",
+        "worker",
+        "tool",
+        "stop_list",
+        "phone",
+        "person",
+        "debtor",
+        "day_use",
+        "case_mark",
+        "campaign",
+        "audit",
+        "approval",
+        "agreement",
+        "agency",
+    ):
+        op.drop_table(table)

@@ -1,0 +1,24 @@
+"""All lists of a campaign together: what one list cannot know is checked here."""
+
+from __future__ import annotations
+
+from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.contact_list import ListResult, ListRow, RejectedRow, read_list
+
+
+def read_lists(campaign: Campaign) -> ListResult:
+    """Reads every list.  Rows of another institution and cases of two lists are rejected."""
+    rows: list[ListRow] = []
+    rejected: list[RejectedRow] = []
+    home: dict[str, int] = {}
+    for number, path in enumerate(campaign.lists):
+        result = read_list(path)
+        rejected += result.rejected
+        for row in result.rows:
+            if row.institution and row.institution != campaign.institution:
+                rejected.append(RejectedRow(path, row.line, "institution", "not the campaign's institution"))
+            elif home.setdefault(row.case_id, number) != number:
+                rejected.append(RejectedRow(path, row.line, "case_id", "the case is in another list already"))
+            else:
+                rows.append(row)
+    return ListResult(rows, rejected)

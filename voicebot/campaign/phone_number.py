@@ -1,0 +1,43 @@
+"""One canonical form of a telephone number: E.164, whatever form the list has."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+import phonenumbers
+
+HOME_REGION = "CN"
+_SEPARATORS = re.compile(r"[\s\-‐-―()（）.·]+")
+_SCIENTIFIC = re.compile(r"^\d(\.\d+)?[eE]\+?\d+$")
+
+
+def to_e164(text: str) -> str:
+    """13812341234, 86138…, +86138…, 0086138…, 010-88881234, full-width digits → +86….
+
+    ValueError says in one sentence why a text is no number (without repeating it).
+    """
+    plain = unicodedata.normalize("NFKC", text).strip().strip("'\"")
+    if not plain:
+        raise ValueError("there is no number")
+    if _SCIENTIFIC.match(plain):
+        raise ValueError(
+            "the number was changed to scientific notation by a spreadsheet; format the cell as text"
+        )
+    plain = _SEPARATORS.sub("", plain)
+    if plain.startswith("00"):
+        plain = "+" + plain[2:]
+    if not re.fullmatch(r"\+?\d+", plain):
+        raise ValueError("the number holds other signs than digits")
+    if plain.startswith("86") and len(plain) >= 12:
+        plain = "+" + plain
+    try:
+        number = phonenumbers.parse(plain, HOME_REGION)
+    except phonenumbers.NumberParseException:
+        raise ValueError("this is no telephone number") from None
+    if not phonenumbers.is_valid_number(number):
+        national = str(number.national_number)
+        if not plain.startswith(("+", "0", "1")) or (plain.startswith("10") and len(national) == 10):
+            raise ValueError("this is no number; a fixed line needs its area code with the leading zero")
+        raise ValueError("there is no such number in the numbering plan; check its length")
+    return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

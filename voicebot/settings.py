@@ -1,0 +1,157 @@
+"""Settings of a site: configs/site.yaml, overridden by the environment (VOICEBOT_WORKERS, VOICEBOT_ASR__ENGINE …).
+
+Paths count from the working folder, which is the site's folder: the one that holds `configs/`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from voicebot.errors import InputError
+from voicebot.policy.overrides import with_overrides
+from voicebot.policy.pack import PackBody, Scalar, load_pack
+from voicebot.yaml_document import YamlDocument
+
+SITE_FILE = Path("configs/site.yaml")
+PREFIX = "VOICEBOT_"
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Asr(_Part):
+    """Speech recognition.  `auto` takes Vosk when `model` is installed, else Whisper base."""
+
+    engine: Literal["auto", "whisper", "vosk"] = "auto"
+    model: Path | None = None
+    threads: int = Field(1, ge=1, le=64)
+
+
+class Tts(_Part):
+    """The bot's voice: kokoro:NAME (natural) or espeak:NAME (always there)."""
+
+    voice: str = Field("kokoro:zf_xiaoxiao", pattern=r"^(kokoro|espeak):[A-Za-z0-9_-]+$")
+    processes: int = Field(2, ge=1, le=64)
+
+
+class Sip(_Part):
+    """The address that workers send SIP and RTP from."""
+
+    ip: str = "127.0.0.1"
+
+
+class Policy(_Part):
+    """A pack file, which pack of it, and parameters set tighter than the pack's own."""
+
+    file: Path
+    pack: str | None = None
+    params: dict[str, Scalar] = Field(default_factory=dict)
+
+
+class Site(BaseSettings):
+    """One machine's settings.  What is left out of the file has the value shown here."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
+    )
+
+    timezone: str = "Asia/Shanghai"
+    var: Path = Path("var")
+    "Everything that runs write; models, tracks, prompts and runs lie below unless they are named."
+    models: Path = Path()
+    prompts: Path = Path()
+    tracks: Path = Path()
+    "Compiled talk tracks: one folder a digest."
+    runs: Path = Path()
+    keys: Path = Path()
+    "The site's key ring."
+    approvals: Path = Path()
+    "Signed approval documents of talk tracks."
+    store: str = ""
+    "sqlite:///FILE or postgresql://USER@HOST/NAME."
+    talktracks: Path = Path("dialogs/talktracks")
+    trunks: Path = Path("configs/trunks.yaml")
+    tools: Path = Path("configs/tools.yaml")
+    people: Path = Path("configs/people.yaml")
+    agents: Path = Path("configs/agents.yaml")
+    queues: Path = Path("configs/queues.yaml")
+    policies: tuple[Policy, ...] = Field(
+        (Policy(file=Path("configs/policies/cn-gbt45251-2025.yaml")),), min_length=1
+    )
+    rasa_python: Path = Path("dialogs/rasa/.venv/bin/python")
+    workers: int = Field(2, ge=1, le=256)
+    legs_per_worker: int = Field(2, ge=1, le=30)
+    "Debtor legs a worker takes at a time; it keeps one slot for a consult leg and one to spare."
+    asr: Asr = Asr()
+    tts: Tts = Tts()
+    sip: Sip = Sip()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError):
+            raise ValueError(f"there is no time zone {value!r}; use a name like Asia/Shanghai") from None
+        return value
+
+    @model_validator(mode="before")
+    @classmethod
+    def _below_var(cls, data: Any) -> Any:
+        """What is not named lies below `var`."""
+        if isinstance(data, dict):
+            var = Path(data.get("var", "var"))
+            for name in ("models", "prompts", "tracks", "runs", "approvals"):
+                data.setdefault(name, var / name)
+            data.setdefault("keys", var / "keys.json")
+            data.setdefault("store", f"sqlite:///{var / 'voicebot.db'}")
+        return data
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment comes before the file; no .env file is read."""
+        return env_settings, init_settings
+
+    @property
+    def zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone)
+
+    def packs(self) -> list[PackBody]:
+        """The policy packs, with the site's tighter parameters.  InputError for anything wrong in them."""
+        return [with_overrides(_pack(policy), policy.params) for policy in self.policies]
+
+
+def _pack(policy: Policy) -> PackBody:
+    file = load_pack(policy.file)
+    return file if policy.pack is None else file.body(policy.pack)
+
+
+def load_site(path: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Site:
+    """Reads the settings.  Without a path: VOICEBOT_SITE, else configs/site.yaml.  InputError when one is wrong."""
+    environment = os.environ if environment is None else environment
+    chosen = Path(path or environment.get(f"{PREFIX}SITE") or SITE_FILE)
+    document = YamlDocument.read(chosen)
+    if not isinstance(document.data, dict):
+        raise document.error("the file must hold keys and values")
+    try:
+        return Site(**document.data)
+    except ValidationError as fault:
+        name = f"{PREFIX}{'__'.join(str(part) for part in fault.errors()[0]['loc'])}".upper()
+        if name in environment:
+            raise InputError(fault.errors()[0]["msg"], "Mend or unset it.", "environment", key=name) from None
+        raise document.explain(fault, Site) from None
