@@ -11,20 +11,20 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import structlog
-from sip.leg import Leg, Playback
-from sip.softphone import Softphone
 
 from handoff.consult_leg import ConsultLeg, DebtorGone, close_leg
+from handoff.result import TransferResult
 from handoff.seat import Desk, NobodyComes, Seat
 from handoff.settings import QueueSettings
 from handoff.states import HandoffMachine, HandoffState, SeatOutcome
 from sip import bridge
 from sip.errors import DialError, NoSlot, SipError
+from sip.leg import Leg, LegState, Playback
+from sip.softphone import Softphone
 
 __all__ = ["QueueSettings", "Seat", "TransferResult", "WarmTransfer"]
 
@@ -38,43 +38,6 @@ ENDED_WITHIN_S = 1.0
 """A leg that refuses work has ended; the word of it follows within this time."""
 ATTEMPT_HEADER = "X-Voicebot-Attempt"
 """On the consult leg's INVITE: the agent's desk shows the card of this attempt before there is audio."""
-
-
-@dataclass
-class TransferResult:
-    """How a handoff ended.  Times are the event loop's seconds; None when the step was not reached."""
-
-    state: HandoffState
-    "wrap-up, returned, callback or abandoned."
-    asked_at: float
-    reason: str = ""
-    "Why nobody could be had; empty otherwise."
-    agent_id: str | None = None
-    "Who talked; without a talk, who was rung last."
-    ringing_at: float | None = None
-    "The first agent's INVITE."
-    whisper_at: float | None = None
-    bridged_at: float | None = None
-    ended_at: float | None = None
-    ended_by: Literal["debtor", "agent"] | None = None
-    "Who hung up first; None when nobody did."
-    tried: list[tuple[str, SeatOutcome]] = field(default_factory=list)
-    "Every agent that was reserved, with what became of it."
-
-    @property
-    def bridged(self) -> bool:
-        """Debtor and agent talked, however it ended."""
-        return self.bridged_at is not None
-
-    @property
-    def returned(self) -> bool:
-        """The agent gave the debtor back to the bot."""
-        return self.state is HandoffState.RETURNED
-
-    @property
-    def wait_s(self) -> float:
-        """How long the debtor waited: until the bridge, or until the end without one."""
-        return (self.bridged_at or self.ended_at or self.asked_at) - self.asked_at
 
 
 class _NobodyCame(Exception):
@@ -267,7 +230,8 @@ class WarmTransfer:
         self._result.ended_by = "debtor"
         self._end(HandoffState.ABANDONED, "debtor")
         consult = self._consult
-        if consult is not None and consult.answered and not consult.over and self._gone is not None:
+        # The leg is asked, not what was last seen of it: the answer may have crossed with the hang-up.
+        if consult is not None and consult.leg.state is LegState.CONNECTED and self._gone is not None:
             with suppress(SipError):
                 await consult.say_goodbye(await consult.leg.play(self._gone))
 
@@ -290,11 +254,11 @@ class WarmTransfer:
             log.warning("release_lost", agent=seat.agent_id, fault=type(fault).__name__)
 
     async def _clear_up(self) -> None:
-        await self._give_up_seat()
-        await self._hold_off()
         if self._dialling is not None:
             with suppress(SipError):
                 await close_leg(await self._dialling)
+        await self._give_up_seat()
+        await self._hold_off()
         if self._reserving is not None:
             with suppress(NobodyComes, ConnectionError, TimeoutError):
                 if (late := await self._reserving) is not None:

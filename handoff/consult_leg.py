@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from sip.leg import Leg, LegEvent, Playback
-
 from handoff.states import SeatOutcome
 from sip.cause import Cause, CauseKind
 from sip.errors import SipError
+from sip.leg import Leg, LegEvent, Playback
 
 HANG_UP_WITHIN_S = 2.0
 """A leg that is still not hung up then is left to the softphone: the agent's seat must not wait for it."""
@@ -31,9 +30,6 @@ class ConsultLeg:
 
     def __init__(self, leg: Leg, debtor: Leg) -> None:
         self.leg, self._debtor = leg, debtor
-        self.answered = False
-        self.over = False
-        "The agent's side has ended."
         self._next: asyncio.Task[LegEvent] | None = None
 
     async def event(self, until: float | None, *also: asyncio.Future[Any]) -> LegEvent | None:
@@ -41,16 +37,13 @@ class ConsultLeg:
         if self._next is None:
             self._next = asyncio.ensure_future(self.leg.events.get())
         left = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
-        await asyncio.wait(
-            {self._next, self._debtor.ended, *also}, timeout=left, return_when=asyncio.FIRST_COMPLETED
-        )
+        either: set[asyncio.Future[Any]] = {self._next, self._debtor.ended, *also}
+        await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if self._debtor.ended.done():
             raise DebtorGone
         if not self._next.done():
             return None
         event, self._next = self._next.result(), None
-        self.answered = self.answered or event.kind == "answered"
-        self.over = self.over or event.kind == "ended"
         return event
 
     async def ring(self, until: float) -> SeatOutcome | None:
@@ -75,6 +68,8 @@ class ConsultLeg:
                 return SeatOutcome.DROPPED
             elif event.kind == "dtmf" and event.digit == key:
                 return None
+        if not whisper.done.result():
+            return SeatOutcome.DROPPED  # only a leg that ended stops its whisper
         if key is None:
             return None
         last = min(until, loop.time() + key_s)
@@ -96,11 +91,8 @@ class ConsultLeg:
 
     async def say_goodbye(self, playback: Playback) -> None:
         """Lets a short line to the agent play out, unless they hang up first."""
-        await asyncio.wait(
-            {playback.done, self.leg.ended},
-            timeout=playback.seconds + 0.5,
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        either: set[asyncio.Future[Any]] = {playback.done, self.leg.ended}
+        await asyncio.wait(either, timeout=playback.seconds + 0.5, return_when=asyncio.FIRST_COMPLETED)
 
     async def close(self) -> None:
         """Cancels or hangs up; never raises for a leg that is gone, never waits long."""

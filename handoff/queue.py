@@ -1,8 +1,8 @@
 """The agent queue of one supervisor: who is rung next, and who may be rung at all.
 
 Plain state under an injected monotonic clock, without I/O or tasks: nothing here can hang.  What an agent
-does is told by one field, the reservation; it has one owner (attempt and worker) and an expiry: neither a dead
-worker nor a lost word can keep an agent.  A waiting call keeps its place in line by asking again; one
+does is told by one field, the reservation; it has one owner (attempt and worker) and an expiry: neither a
+dead worker nor a lost word can keep an agent.  A waiting call keeps its place in line by asking again; one
 that stops asking is forgotten, hence no waiting call can stand in the way of others.
 """
 

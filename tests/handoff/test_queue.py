@@ -10,6 +10,7 @@ from handoff.seat import NobodyComes, Seat
 from handoff.seat_line import LineDesk, answer_desk
 from handoff.settings import QueueSettings, Strategy
 from handoff.states import NOT_TAKEN, SeatOutcome
+from tests.handoff.paper_phone import DirectLine
 
 
 class Time:
@@ -267,21 +268,6 @@ def test_the_numbers_tell_what_became_of_every_reservation(time: Time) -> None:
     assert stats.presence == {Presence.RESTING: 1, Presence.WRAP_UP: 1}
 
 
-class DirectLine:
-    """A line without a socket: what the worker says reaches the supervisor's end at once."""
-
-    def __init__(self, queue: AgentQueue, fault: Exception | None = None) -> None:
-        self.queue, self.fault = queue, fault
-
-    def tell(self, kind: str, **body: object) -> None:
-        answer_desk(self.queue, "w1", kind, body)
-
-    async def ask(self, kind: str, *, within_s: float, **body: object) -> dict[str, object]:
-        if self.fault:
-            raise self.fault
-        return answer_desk(self.queue, "w1", kind, body)
-
-
 async def test_a_worker_s_desk_reserves_bridges_and_releases_over_the_line(time: Time) -> None:
     queue = queue_of(time, agent("a"))
     desk = LineDesk(DirectLine(queue))
@@ -297,9 +283,9 @@ async def test_a_worker_s_desk_reserves_bridges_and_releases_over_the_line(time:
 
 
 async def test_a_fault_of_the_supervisor_is_a_lost_connection_to_the_desk(time: Time) -> None:
+    line = DirectLine(queue_of(time))
+    line.fault = RuntimeError("reserve: KeyError")
     with pytest.raises(ConnectionError):
-        await LineDesk(DirectLine(queue_of(time), RuntimeError("reserve: KeyError"))).reserve(
-            "general", "c", set()
-        )
+        await LineDesk(line).reserve("general", "c", set())
     with pytest.raises(ValueError):
         answer_desk(queue_of(time), "w1", "dial", {})

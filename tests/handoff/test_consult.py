@@ -1,0 +1,435 @@
+"""Every way of a warm transfer, and what happens when a side goes between two of its steps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from handoff.consult import ATTEMPT_HEADER, WarmTransfer
+from handoff.queue import AgentQueue
+from handoff.result import TransferResult
+from handoff.settings import QueueSettings
+from handoff.states import HandoffState, SeatOutcome
+from sip.cause import CauseKind
+from sip.errors import DialError, NoSlot
+from sip.leg import Leg, LegState
+from tests.handoff.paper_phone import DirectLine, PaperPhone, Script, end, queue_with, tone
+
+H, S = HandoffState, SeatOutcome
+WHISPER_S = 0.1
+SETTINGS = QueueSettings(
+    name="general", skill="general", max_wait_s=3, ring_s=0.4, tries=3, accept_key="1", accept_s=0.3,
+    return_key="*", wrap_up_s=5, rest_s=5,
+)  # fmt: skip
+TO_BRIDGE = [H.RESERVING, H.RINGING, H.WHISPER, H.BRIDGED]
+
+
+# ---- what an agent's phone does
+
+
+async def accepts_by_key(leg: Leg) -> None:
+    leg.happened("ringing", None)
+    await asyncio.sleep(0.02)
+    leg.happened("answered", None)
+    await asyncio.sleep(0.03)
+    leg.happened("dtmf", "1")
+
+
+async def answers_only(leg: Leg) -> None:
+    leg.happened("answered", None)
+
+
+async def rings_for_ever(leg: Leg) -> None:
+    leg.happened("ringing", None)
+
+
+async def wrong_key(leg: Leg) -> None:
+    leg.happened("answered", None)
+    leg.happened("dtmf", "7")
+
+
+async def drops_in_whisper(leg: Leg) -> None:
+    leg.happened("answered", None)
+    await asyncio.sleep(WHISPER_S / 2)
+    end(leg)
+
+
+async def drops_after_whisper(leg: Leg) -> None:
+    leg.happened("answered", None)
+    await asyncio.sleep(WHISPER_S + 0.15)
+    end(leg)
+
+
+def ends_with(kind: CauseKind) -> Script:
+    async def script(leg: Leg) -> None:
+        leg.happened("ringing", None)
+        await asyncio.sleep(0.02)
+        end(leg, kind)
+
+    return script
+
+
+# ---- the scene
+
+
+@dataclass
+class Scene:
+    phone: PaperPhone
+    debtor: Leg
+    queue: AgentQueue
+    line: DirectLine
+    transfer: WarmTransfer
+    states: list[HandoffState] = field(default_factory=list)
+    watchers: dict[HandoffState, Callable[[], object]] = field(default_factory=dict)
+
+    def note(self, state: HandoffState, detail: str) -> None:
+        self.states.append(state)
+        if state in self.watchers:
+            self.watchers.pop(state)()
+
+    def at(self, state: HandoffState, do: Callable[[], object], after_s: float = 0.0) -> None:
+        """When the transfer reaches `state` the first time, `after_s` later, do this."""
+        self.watchers[state] = lambda: asyncio.get_running_loop().call_later(after_s, do)
+
+    @property
+    def agent_leg(self) -> Leg:
+        return next(leg for leg in self.phone.legs.values() if leg is not self.debtor)
+
+    async def run(self) -> TransferResult:
+        """Runs the transfer and checks what holds after every ending."""
+        result = await asyncio.wait_for(self.transfer.run(), 10)
+        await self.nothing_left()
+        return result
+
+    async def nothing_left(self) -> None:
+        await asyncio.sleep(0.01)
+        left = {self.debtor.id} if self.debtor.state is not LegState.ENDED else set()
+        assert set(self.phone.legs) == left, "a consult leg is left"
+        assert self.queue.reservations() == []
+        assert self.phone.playing == {}, "somebody still hears hold or whisper"
+        assert self.phone.links == set()
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Callable[..., Scene]:
+    whisper = tone(tmp_path / "whisper.wav", 800, WHISPER_S)
+    hold = tone(tmp_path / "hold.wav", 500, 0.5)
+    gone = tone(tmp_path / "gone.wav", 900, 0.05)
+
+    def build(
+        scripts: dict[str, Script], *, barred: frozenset[str] = frozenset(), **changes: object
+    ) -> Scene:
+        settings = SETTINGS.model_copy(update=changes)
+        phone = PaperPhone(scripts)
+        debtor = phone.debtor()
+        queue, line, desk = queue_with(
+            {name: f"sip:{name}@127.0.0.1" for name in scripts}, settings, barred=barred
+        )
+        made = Scene(phone, debtor, queue, line, None)  # type: ignore[arg-type]
+        made.transfer = WarmTransfer(
+            debtor, phone, desk, whisper=whisper, hold=hold, gone=gone, settings=settings,  # type: ignore[arg-type]
+            attempt_id="att-1", on_state=made.note,
+        )  # fmt: skip
+        return made
+
+    return build
+
+
+Build = Callable[..., Scene]
+
+
+# ---- the way to a talk
+
+
+async def test_an_agent_accepts_by_key_and_both_hear_each_other(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    seen: dict[str, object] = {}
+
+    def look(where: str) -> None:
+        seen[where] = (dict(s.phone.playing), set(s.phone.links))
+
+    s.at(H.RINGING, lambda: look("ringing"))
+    s.at(H.WHISPER, lambda: look("whisper"), after_s=0.01)
+    s.at(H.BRIDGED, lambda: (look("bridged"), end(s.agent_leg)), after_s=0.02)
+    result = await s.run()
+    agent = 2
+    assert seen["ringing"] == ({s.debtor.id: "hold"}, set())
+    assert seen["whisper"] == ({s.debtor.id: "hold", agent: "whisper"}, set())
+    assert seen["bridged"] == ({}, {(s.debtor.id, agent), (agent, s.debtor.id)})
+    assert s.states == [*TO_BRIDGE, H.WRAP_UP]
+    assert (result.state, result.agent_id, result.ended_by) == (H.WRAP_UP, "a", "agent")
+    assert result.bridged and not result.returned
+    assert result.asked_at <= result.ringing_at <= result.whisper_at <= result.bridged_at <= result.ended_at  # type: ignore[operator]
+    assert result.tried == [("a", S.TALKED)]
+    assert s.phone.headers == [(ATTEMPT_HEADER, "att-1")]
+    assert s.debtor.state is LegState.CONNECTED, "what becomes of the debtor is the owner's to decide"
+
+
+async def test_where_no_key_is_required_answering_is_accepting_once_briefed(scene: Build) -> None:
+    s = scene({"a": answers_only}, accept_key=None)
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    result = await s.run()
+    assert s.states == [*TO_BRIDGE, H.WRAP_UP]
+    assert result.bridged_at is not None and result.whisper_at is not None
+    assert result.bridged_at - result.whisper_at >= WHISPER_S
+
+
+async def test_the_queue_knows_that_they_talk_and_then_that_the_agent_wraps_up(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    talking: list[bool] = []
+    s.at(
+        H.BRIDGED,
+        lambda: (talking.extend(r.talking for r in s.queue.reservations()), end(s.agent_leg)),
+        after_s=0.02,
+    )
+    await s.run()
+    assert talking == [True]
+    assert [row.presence.value for row in s.queue.rows()] == ["wrap_up"]
+
+
+async def test_when_the_debtor_hangs_up_after_the_bridge_the_agent_s_leg_ends(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    s.at(H.BRIDGED, lambda: end(s.debtor), after_s=0.05)
+    result = await s.run()
+    assert (result.state, result.ended_by, result.bridged) == (H.WRAP_UP, "debtor", True)
+    assert result.tried == [("a", S.TALKED)]
+
+
+async def test_the_agent_gives_the_debtor_back_by_key(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    s.at(H.BRIDGED, lambda: s.agent_leg.happened("dtmf", "*"), after_s=0.05)
+    result = await s.run()
+    assert (result.state, result.returned, result.ended_by) == (H.RETURNED, True, None)
+    assert result.tried == [("a", S.RETURNED)]
+    assert s.debtor.state is LegState.CONNECTED
+
+
+async def test_keys_other_than_the_return_key_leave_the_talk_alone(scene: Build) -> None:
+    s = scene({"a": accepts_by_key}, return_key=None)
+    s.at(
+        H.BRIDGED,
+        lambda: (
+            [s.agent_leg.happened("dtmf", key) for key in "1*#"],
+            asyncio.get_running_loop().call_later(0.1, end, s.debtor),
+        ),
+    )
+    assert (await s.run()).ended_by == "debtor"
+
+
+# ---- the next agent
+
+
+@pytest.mark.parametrize(
+    ("first", "outcome"),
+    [
+        (ends_with(CauseKind.REJECTED), S.DECLINED),
+        (ends_with(CauseKind.BUSY), S.BUSY),
+        (ends_with(CauseKind.NO_ANSWER), S.NO_ANSWER),
+        (ends_with(CauseKind.UNREACHABLE), S.UNREACHABLE),
+        (ends_with(CauseKind.EMPTY_NUMBER), S.UNREACHABLE),
+        (rings_for_ever, S.NO_ANSWER),
+        (drops_in_whisper, S.DROPPED),
+        (drops_after_whisper, S.DROPPED),
+        (answers_only, S.NOT_ACCEPTED),
+        (wrong_key, S.NOT_ACCEPTED),
+    ],
+)
+async def test_who_does_not_take_the_call_is_followed_by_the_next(
+    scene: Build, first: Script, outcome: SeatOutcome
+) -> None:
+    s = scene({"a": first, "b": accepts_by_key})
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    result = await s.run()
+    assert s.phone.dialled == ["a", "b"]
+    assert result.tried == [("a", outcome), ("b", S.TALKED)]
+    assert (result.state, result.agent_id) == (H.WRAP_UP, "b")
+    holds = [entry for entry in s.phone.log if entry[0] == "play" and entry[1] == s.debtor.id]
+    assert len(holds) == 1, "the debtor hears the same hold all the while"
+
+
+async def test_without_a_key_a_drop_in_the_whisper_is_not_taken_for_accepted(
+    scene: Build,
+) -> None:
+    s = scene({"a": drops_in_whisper, "b": answers_only}, accept_key=None)
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    result = await s.run()
+    assert result.tried == [("a", S.DROPPED), ("b", S.TALKED)]
+
+
+async def test_a_phone_that_cannot_be_dialled_is_passed_over(scene: Build) -> None:
+    s = scene({"a": accepts_by_key, "b": accepts_by_key})
+    s.phone.refuse_dial = DialError("no route")
+    result = await s.run()
+    assert result.tried == [("a", S.UNREACHABLE), ("b", S.UNREACHABLE)]
+    assert (result.state, result.reason) == (H.CALLBACK, "all_agents_tried")
+
+
+async def test_an_agent_without_valid_certificate_is_never_rung(scene: Build) -> None:
+    s = scene({"a": accepts_by_key, "b": accepts_by_key}, barred=frozenset({"a"}))
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    assert (await s.run()).agent_id == "b"
+    assert s.phone.dialled == ["b"]
+
+
+# ---- nobody
+
+
+async def test_when_all_have_declined_the_debtor_does_not_wait_in_vain(scene: Build) -> None:
+    s = scene({"a": ends_with(CauseKind.REJECTED)})
+    result = await s.run()
+    assert (result.state, result.reason, result.bridged) == (H.CALLBACK, "all_agents_tried", False)
+    assert result.wait_s < 1
+    assert s.debtor.state is LegState.CONNECTED
+
+
+async def test_after_the_last_try_it_is_a_callback(scene: Build) -> None:
+    s = scene({name: ends_with(CauseKind.BUSY) for name in "abcd"})
+    result = await s.run()
+    assert s.phone.dialled == ["a", "b", "c"]
+    assert (result.state, result.reason) == (H.CALLBACK, "tries_used_up")
+
+
+async def test_a_debtor_whom_nobody_is_free_for_waits_max_wait_and_no_longer(scene: Build) -> None:
+    s = scene({"a": accepts_by_key}, max_wait_s=1.2)
+    held = s.queue.reserve("general", "another call", worker="w9")
+    result = await asyncio.wait_for(s.transfer.run(), 5)
+    assert (result.state, result.reason) == (H.CALLBACK, "wait_over")
+    assert 0.9 <= result.wait_s <= 1.4
+    assert s.phone.dialled == [] and s.phone.playing == {}
+    assert held is not None and [r.attempt_id for r in s.queue.reservations()] == ["another call"]
+
+
+async def test_an_agent_who_becomes_free_in_time_is_had(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    held = s.queue.reserve("general", "another call", worker="w9")
+    assert held is not None
+    asyncio.get_running_loop().call_later(0.3, s.queue.release, held.reservation, S.DEBTOR_GONE)
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    assert (await s.run()).agent_id == "a"
+
+
+async def test_the_wait_ends_in_the_midst_of_ringing_and_hold_falls_silent_first(scene: Build) -> None:
+    s = scene({"a": rings_for_ever}, max_wait_s=0.6, ring_s=5)
+    result = await s.run()
+    assert (result.state, result.reason) == (H.CALLBACK, "wait_over")
+    ends = [entry[:2] for entry in s.phone.log if entry[0] in ("stop_player", "hangup")]
+    assert ends == [("stop_player", s.debtor.id), ("hangup", 2)]
+
+
+async def test_without_a_line_for_the_consult_leg_it_is_a_callback(scene: Build) -> None:
+    s = scene({"a": accepts_by_key, "b": accepts_by_key})
+    s.phone.refuse_dial = NoSlot("all taken")
+    result = await s.run()
+    assert (result.state, result.reason, result.tried) == (H.CALLBACK, "no_line", [("a", S.NO_LINE)])
+
+
+@pytest.mark.parametrize("fault", [ConnectionError("gone"), TimeoutError(), RuntimeError("handler failed")])
+async def test_a_supervisor_that_does_not_answer_makes_it_a_callback(scene: Build, fault: Exception) -> None:
+    s = scene({"a": accepts_by_key})
+    s.line.fault = fault
+    result = await s.run()
+    assert (result.state, result.reason) == (H.CALLBACK, "desk_lost")
+
+
+# ---- the debtor goes
+
+
+async def test_a_debtor_who_is_gone_already_costs_no_agent_a_ring(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    end(s.debtor)
+    result = await s.run()
+    assert (result.state, s.states, s.phone.dialled) == (H.ABANDONED, [H.ABANDONED], [])
+
+
+@pytest.mark.parametrize(
+    ("where", "script", "after_s"),
+    [
+        (H.RESERVING, rings_for_ever, 0.0),
+        (H.RINGING, rings_for_ever, 0.0),
+        (H.RINGING, rings_for_ever, 0.05),
+        (H.WHISPER, answers_only, 0.0),
+        (H.WHISPER, answers_only, WHISPER_S / 2),
+        (H.WHISPER, answers_only, WHISPER_S + 0.1),
+    ],
+)
+async def test_a_debtor_who_hangs_up_ends_the_consult_leg_at_once(
+    scene: Build, where: HandoffState, script: Script, after_s: float
+) -> None:
+    s = scene({"a": script, "b": accepts_by_key})
+    s.at(where, lambda: end(s.debtor), after_s)
+    result = await s.run()
+    assert (result.state, result.ended_by, result.bridged) == (H.ABANDONED, "debtor", False)
+    assert "b" not in s.phone.dialled
+    told = [entry for entry in s.phone.log if entry[0] == "play" and str(entry[2][1]).endswith("gone.wav")]
+    assert len(told) == (1 if where is H.WHISPER else 0), "an agent who has answered is told why"
+    assert result.wait_s < 1
+
+
+async def test_an_agent_who_answers_as_the_debtor_hangs_up_is_told(scene: Build) -> None:
+    async def answers_too_late(leg: Leg) -> None:
+        await asyncio.sleep(0.05)
+        end(s.debtor)
+        leg.happened("answered", None)
+
+    s = scene({"a": answers_too_late})
+    assert (await s.run()).state is H.ABANDONED
+    assert any(entry[0] == "play" and str(entry[2][1]).endswith("gone.wav") for entry in s.phone.log)
+
+
+async def test_a_seat_that_is_granted_as_the_debtor_hangs_up_is_given_back(scene: Build) -> None:
+    s = scene({"a": accepts_by_key})
+    s.line.slow = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.call_later(0.05, end, s.debtor)
+    loop.call_later(0.1, s.line.slow.set)
+    assert (await s.run()).state is H.ABANDONED
+    assert s.phone.dialled == []
+
+
+async def test_a_leg_that_is_dialled_as_the_debtor_hangs_up_is_cancelled(scene: Build) -> None:
+    s = scene({"a": rings_for_ever})
+
+    async def hang_up_before() -> None:
+        end(s.debtor)
+        await asyncio.sleep(0.05)
+
+    s.phone.before_dial = hang_up_before
+    assert (await s.run()).state is H.ABANDONED
+    assert s.phone.dialled == ["a"]
+    assert ("hangup", 2) in [entry[:2] for entry in s.phone.log]
+
+
+# ---- the owner
+
+
+async def test_a_transfer_runs_once(scene: Build) -> None:
+    s = scene({"a": ends_with(CauseKind.BUSY)})
+    await s.run()
+    with pytest.raises(RuntimeError, match="once"):
+        await s.transfer.run()
+    assert s.phone.dialled == ["a"]
+
+
+@pytest.mark.parametrize("where", [H.RESERVING, H.RINGING, H.WHISPER, H.BRIDGED])
+async def test_a_worker_that_stops_leaves_neither_leg_nor_seat(scene: Build, where: HandoffState) -> None:
+    s = scene({"a": accepts_by_key})
+    running = asyncio.ensure_future(s.transfer.run())
+    s.at(where, running.cancel)
+    with pytest.raises(asyncio.CancelledError):
+        await asyncio.wait_for(running, 5)
+    await s.nothing_left()
+    outcomes = s.queue.stats().outcomes
+    assert outcomes == {S.TALKED if where is H.BRIDGED else S.WITHDRAWN: 1}
+
+
+async def test_a_dead_worker_s_reservation_is_freed_for_the_next_call(scene: Build) -> None:
+    s = scene({"a": accepts_by_key, "b": accepts_by_key}, rest_s=0)
+    for attempt in ("dead-1", "dead-2"):
+        assert s.queue.reserve("general", attempt, worker="dead") is not None
+    asyncio.get_running_loop().call_later(0.2, s.queue.lose_worker, "dead")
+    s.at(H.BRIDGED, lambda: end(s.agent_leg))
+    assert (await s.run()).bridged
