@@ -23,7 +23,7 @@ environment .venv
 sync .venv "$pins"
 # Editable, without resolving and without a build environment: hatchling is among the pins.
 logged env VIRTUAL_ENV="$ROOT/.venv" "$UV" pip install --quiet --no-deps --no-build-isolation --editable . ||
-    fail "the project itself could not be installed into .venv (log: $SETUP_LOG)."
+    fail_logged "the project itself could not be installed into .venv"
 [ "$kind" = dev ] && touch .venv/.with-dev
 stamp .venv/.stamp "$key"
 finished "$(.venv/bin/python --version)"

@@ -17,7 +17,7 @@ has_chromium() { on_path chromium || on_path chromium-browser || on_path google-
 
 # What is there counts, not which package brought it: a site may have Node.js from elsewhere.
 missing=()
-ldconfig -p | grep -q 'libespeak-ng\.so' && on_path espeak-ng || missing+=(espeak-ng)
+on_path espeak-ng || missing+=(espeak-ng)
 installed fonts-noto-cjk || missing+=(fonts-noto-cjk)
 [ -f "$VOICES" ] || on_path npm || missing+=(nodejs npm)
 uv_runs || python_makes_environments || missing+=(python3-venv)
@@ -37,7 +37,7 @@ on_path apt-get || fail "${missing[*]} missing, and there is no apt-get here: in
 
 export DEBIAN_FRONTEND=noninteractive
 working "installing ${missing[*]}"
-retry logged apt-get update -q || fail "apt-get update failed: check the network and /etc/apt/sources.list (log: $SETUP_LOG)."
+retry logged apt-get update -q || fail_logged "apt-get update failed: check the network and /etc/apt/sources.list"
 retry logged apt-get install -q -y --no-install-recommends "${missing[@]}" ||
-    fail "apt-get could not install ${missing[*]} (log: $SETUP_LOG)."
+    fail_logged "apt-get could not install ${missing[*]}"
 finished "${missing[*]}"

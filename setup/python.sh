@@ -19,7 +19,7 @@ find_uv() {
     python3 -m venv .uv >>"$SETUP_LOG" 2>&1 ||
         fail "python3 cannot make environments: install the package python3-venv (as root: apt-get install python3-venv)."
     retry logged .uv/bin/python -m pip install --quiet --require-hashes -r "$UV_PINS" ||
-        fail "uv could not be installed (log: $SETUP_LOG)."
+        fail_logged "uv could not be installed"
     UV=$ROOT/.uv/bin/uv
     export UV
 }
@@ -55,9 +55,9 @@ find_python() {
 need_python() {
     PYTHON=$(find_python "$@") && return
     working "no Python $1 here, asking uv for one"
-    retry logged "$UV" python install "$1" ||
-        fail "no Python $1 found or installable: put python$1 on the PATH (package, pyenv or your own build) and run this again."
-    PYTHON=$(find_python "$@") || fail "uv installed Python $1, but it does not run (log: $SETUP_LOG)."
+    logged "$UV" python install "$1" || # it tries again by itself
+        fail_logged "no Python $1 found or installable: put python$1 on the PATH (package, pyenv or your own build) and run this again."
+    PYTHON=$(find_python "$@") || fail "uv installed Python $1, but it does not run"
 }
 
 # environment FOLDER: makes it with PYTHON unless it is there and runs; one that was moved is made anew,
@@ -68,7 +68,7 @@ environment() {
     if "$1/bin/python" -c '' >/dev/null 2>&1 && [ "${made_at:-$ROOT/$1}" = "$ROOT/$1" ]; then
         return
     fi
-    logged "$UV" venv --quiet --clear --no-project --python "$PYTHON" "$1" || fail "could not make $1 (log: $SETUP_LOG)."
+    logged "$UV" venv --quiet --clear --no-project --python "$PYTHON" "$1" || fail_logged "could not make $1"
     stamp "$1/.made-at" "$ROOT/$1"
 }
 
@@ -76,5 +76,5 @@ environment() {
 # (pure Python all of them) are built with pinned tools.
 sync() {
     retry logged env VIRTUAL_ENV="$ROOT/$1" "$UV" pip sync --require-hashes --build-constraints $BUILD_PINS "$2" ||
-        fail "packages of $2 could not be installed (log: $SETUP_LOG)."
+        fail_logged "packages of $2 could not be installed"
 }

@@ -26,6 +26,6 @@ working "Rasa 3.6 and TensorFlow, 2.7 GB, 1 to 6 minutes"
 environment $FOLDER
 sync $FOLDER $PINS
 RASA_TELEMETRY_ENABLED=false logged $FOLDER/bin/python -c 'import rasa.core.agent' ||
-    fail "Rasa was installed but does not start (log: $SETUP_LOG)."
+    fail_logged "Rasa was installed but does not start"
 stamp $FOLDER/.stamp "$key"
 finished "$($FOLDER/bin/python --version)"

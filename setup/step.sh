@@ -6,7 +6,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ROOT=$PWD
 SETUP_DIR=$ROOT/var/setup
 SETUP_LOG=$SETUP_DIR/setup.log
-RETRY_WAITS=(2 6 15 30) # seconds between the tries of a download: a registry that hiccups is back within a minute
+RETRY_WAITS=(2 8 20) # seconds between the tries of a download: a registry that hiccups is back within half a minute
 
 mkdir -p "$SETUP_DIR" 2>/dev/null || {
     echo "✗ $ROOT is not writable by $(id -un): own the folder (chown) or clone it where you may write." >&2
@@ -48,19 +48,21 @@ fail() {
     exit 2
 }
 
-# logged COMMAND…: output goes to the log (and to a terminal, when there is one, so that progress
-# bars are seen); on failure the end of the log is shown.
+# fail_logged WHAT: as fail, after the end of what the last logged command said.
+fail_logged() {
+    tail -c "+$LOGGED_FROM" "$SETUP_LOG" | tail -n 10 | sed 's/^/    /' >&2
+    fail "$1 (log: $SETUP_LOG)"
+}
+
+# logged COMMAND…: output goes to the log; on a terminal its progress bars and complaints stay on the screen.
 logged() {
-    local start status=0
-    start=$(($(wc -c <"$SETUP_LOG" 2>/dev/null || echo 0) + 1))
+    LOGGED_FROM=$(($(wc -c <"$SETUP_LOG" 2>/dev/null || echo 0) + 1))
     echo "+ $*" >>"$SETUP_LOG"
     if [ -t 2 ]; then
-        "$@" >>"$SETUP_LOG" 9>&- </dev/null || status=$?
+        "$@" >>"$SETUP_LOG" 9>&- </dev/null
     else
-        "$@" >>"$SETUP_LOG" 2>&1 9>&- </dev/null || status=$?
-        [ $status -eq 0 ] || tail -c "+$start" "$SETUP_LOG" | tail -n 15 | sed 's/^/    /' >&2
+        "$@" >>"$SETUP_LOG" 2>&1 9>&- </dev/null
     fi
-    return $status
 }
 
 # retry COMMAND…: runs it until it succeeds, with growing waits; the last status when it never does.
@@ -71,7 +73,7 @@ retry() {
         "$@" || status=$?
         [ $status -ne 0 ] || return 0
         [ -n "$wait" ] || return $status
-        echo "… $STEP: failed, next try in $wait s" >&2
+        echo "… $STEP: that failed, next try in $wait s" >&2
         sleep "$wait"
     done
 }
