@@ -13,20 +13,22 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import structlog
 
 from dialogs.manifest import Manifest
 from dialogs.policy import Command, DialogPolicy, DialogUnavailable
 from dialogs.policy import Conversation as DialogConversation
-from handoff.consult import QueueSettings
+from handoff.seat_line import LineDesk
+from handoff.settings import QueueSettings
 from sip.cause import Cause, CauseKind
 from sip.errors import DialError, NoSlot
 from sip.leg import Leg, LegState
 from sip.softphone import Softphone
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
 from voicebot.call.early_media import EarlyMedia
-from voicebot.call.handing_over import Handover, HandoverEnd, SupervisorDesk
+from voicebot.call.handing_over import Handover, HandoverEnd
 from voicebot.call.inbox import Inbox, Key
 from voicebot.call.link import Link
 from voicebot.call.listening import Ear, Utterance
@@ -36,7 +38,7 @@ from voicebot.call.prompt_book import LineRefused, PromptBook
 from voicebot.call.record import CallRecord, Engines
 from voicebot.call.recorder import Recorder
 from voicebot.call.speaking import Mouth
-from voicebot.call.transcript import SILENCE, Transcript
+from voicebot.call.transcript import SILENCE, EndedBy, Transcript
 from voicebot.call.verification import KnowledgeCheck
 from voicebot.speech.asr.client import SpeechService, SpeechUnavailable
 from voicebot.speech.tts.cache import PromptCache
@@ -118,9 +120,7 @@ class Attempt:
             book = self._book(folder)
             dialog = await self._open_dialog()
             try:
-                recorder = self._recorder = Recorder(
-                    self._tools.recordings / f"{self.order.attempt_id}.flac"
-                )
+                recorder = self._recorder = Recorder(self._tools.recordings / f"{self.order.attempt_id}.flac")
                 try:
                     return await self._dial(book, dialog, recorder)
                 finally:
@@ -163,11 +163,11 @@ class Attempt:
         order, tools = self.order, self._tools
         ear = await self._open_ear()  # before the INVITE: a call that cannot hear is not placed
         try:
-            permit = await tools.link.ask("permit", within_s=PERMIT_WITHIN_S, attempt_id=order.attempt_id)
-            if not permit["allowed"]:
-                raise NotDialled(permit["reason"], refused=True)
+            await self._ask_permit()
             try:
-                leg = self._leg = await tools.phone.dial(order.request_uri, caller=order.caller_uri)
+                leg = self._leg = await tools.phone.dial(
+                    order.request_uri, caller=order.caller_uri, headers=order.headers
+                )
             except (NoSlot, DialError) as fault:
                 return self._record(Disposition.CARRIER_FAILED, "network", 0, type(fault).__name__)
             leg.on_tick = self._on_early_tick
@@ -185,6 +185,17 @@ class Attempt:
             if self._early is not None:
                 await self._early.close()
             await ear.close()
+
+    async def _ask_permit(self) -> None:
+        """The gate's last word.  No answer is no permission."""
+        try:
+            permit = await self._tools.link.ask(
+                "permit", within_s=PERMIT_WITHIN_S, attempt_id=self.order.attempt_id
+            )
+        except (TimeoutError, RuntimeError) as fault:
+            raise NotDialled(f"no permission: {type(fault).__name__}") from None
+        if not permit["allowed"]:
+            raise NotDialled(permit["reason"], refused=True)
 
     async def _open_ear(self) -> Ear:
         tools = self._tools
@@ -208,9 +219,9 @@ class Attempt:
         events = loop.create_task(self._follow(leg))
         try:
             while True:
-                waiting: set[asyncio.Future[object]] = {leg.answered, leg.ended}  # type: ignore[arg-type]
+                waiting: set[asyncio.Future[Any]] = {leg.answered, leg.ended}
                 if self._early is not None:
-                    waiting.add(self._early.verdict)  # type: ignore[arg-type]
+                    waiting.add(self._early.verdict)
                 left = give_up_at - loop.time()
                 if left <= 0:
                     return Disposition.NO_ANSWER
@@ -249,7 +260,10 @@ class Attempt:
         await self._hang_up(leg)
         cause = leg.ended.result() if leg.ended.done() else None
         return self._record(
-            disposition, "bot" if by_us else "callee", cause.code if cause else 0, cause.reason if cause else ""
+            disposition,
+            "bot" if by_us else "callee",
+            cause.code if cause else 0,
+            cause.reason if cause else "",
         )
 
     async def _converse(self, leg: Leg, book: PromptBook, dialog: DialogConversation, ear: Ear) -> Outcome:
@@ -262,7 +276,7 @@ class Attempt:
         handover = Handover(
             leg=leg,
             phone=tools.phone,
-            desk=SupervisorDesk(tools.link),
+            desk=LineDesk(tools.link),
             book=book,
             transcript=self._transcript,
             attempt_id=order.attempt_id,
@@ -364,11 +378,11 @@ class Attempt:
             engines=self._tools.engines,
         )
 
-    def _record(self, disposition: Disposition, by: str, code: int, reason: str) -> CallRecord:
+    def _record(self, disposition: Disposition, by: EndedBy, code: int, reason: str) -> CallRecord:
         return self._transcript.record(
             disposition,
             worker=self._tools.worker,
-            ended_by=by,  # type: ignore[arg-type]
+            ended_by=by,
             sip_code=code,
             sip_reason=reason,
         )

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from datetime import date
+from dataclasses import dataclass
+from datetime import date, timedelta
 
 import structlog
 
@@ -43,6 +43,8 @@ PATIENCE: Mapping[Expects, Patience] = {
     "open": ORDINARY,
 }
 FAULT_LINE = LineRef("C.handover_fault")
+TOMORROW = "明天"
+"""The value of the track's run-time slot callback_day that is not today."""
 
 
 @dataclass
@@ -53,7 +55,6 @@ class Outcome:
     ended_by: EndedBy
     promise_date: str | None = None
     callback_at: str | None = None
-    slots: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -103,7 +104,7 @@ class CallConversation:
         if machine is not None:
             reply = await self._on_machine(machine)
         while True:
-            if self._gone:
+            if self._is_gone():
                 return await self._after_hangup()
             if reply.command is not None:
                 await self._around.note_command(reply.command)
@@ -115,12 +116,11 @@ class CallConversation:
                     return outcome
                 continue
             heard = interruption or await self._listen()
-            if self._gone:
+            if self._is_gone():
                 return await self._after_hangup()
             reply = await self._on_heard(heard, reply)
 
-    @property
-    def _gone(self) -> bool:
+    def _is_gone(self) -> bool:
         return self._leg.ended.done()
 
     async def _decide(self, event: TurnEvent, *, masked: bool = False) -> Reply:
@@ -152,7 +152,7 @@ class CallConversation:
 
     async def _listen(self) -> Heard | None:
         """The next thing to decide upon, or None for silence."""
-        while not self._gone:
+        while not self._is_gone():
             if (heard := self._inbox.take()) is not None:
                 if not self._already_answered(heard):
                     return heard
@@ -220,7 +220,7 @@ class CallConversation:
     async def _carry_out(self, command: Command) -> tuple[Outcome | None, Reply]:
         """A hang-up ends the conversation; a handoff may come back with the next thing to say."""
         self._agreed.update(command.slots)
-        if command.action == "handoff" and not self._gone:
+        if command.action == "handoff" and not self._is_gone():
             end = await self._around.hand_over(command)
             if end is HandoverEnd.FAILED:
                 return None, await self._decide(TurnEvent("handoff_failed"))
@@ -230,8 +230,8 @@ class CallConversation:
                 return await self._after_hangup(), _NOTHING
             by: EndedBy = "agent" if end is HandoverEnd.AGENT_HUNG_UP else "callee"
             return self._outcome(Disposition(command.disposition), by), _NOTHING
-        ended_by: EndedBy = "callee" if self._gone else "bot"
-        if self._gone:
+        ended_by: EndedBy = "callee" if self._is_gone() else "bot"
+        if self._is_gone():
             await self._dialog.turn(TurnEvent("hangup"))
         disposition = Disposition(command.disposition)
         if command.action == "handoff":  # gone before anybody could be asked
@@ -247,9 +247,16 @@ class CallConversation:
             disposition,
             ended_by,
             promise_date=self._agreed.get("promise_date") if disposition is Disposition.PTP else None,
-            callback_at=self._agreed.get("callback_time"),
-            slots=self._agreed,
+            callback_at=self._callback_at() if disposition is Disposition.CALLBACK else None,
         )
+
+    def _callback_at(self) -> str | None:
+        """Local time of the agreed call-back, ISO to the minute; None when no time was agreed."""
+        time = self._agreed.get("callback_time")
+        if time is None:
+            return None
+        day = self._today + timedelta(days=1 if self._agreed.get("callback_day") == TOMORROW else 0)
+        return f"{day.isoformat()}T{time}"
 
 
 _NOTHING = Reply(lines=(), command=None, stage="over", level=0, listener="unknown")

@@ -10,7 +10,7 @@ import asyncio
 import structlog
 
 from voicebot.call.listening import Ear, Utterance
-from voicebot.speech.announcements import ANNOUNCEMENT_WORDS, AnnouncementKind, classify
+from voicebot.speech.announcements import AnnouncementKind, classify
 from voicebot.speech.asr.client import SpeechService
 from voicebot.speech.tones import CadenceDetector, Tone
 from voicebot.speech.vad import TwoStageVad
@@ -58,7 +58,7 @@ class EarlyMedia:
         self._opening = asyncio.get_running_loop().create_task(self._open(speech, vad))
 
     async def _open(self, speech: SpeechService, vad: TwoStageVad) -> None:
-        recognizer = await speech.open("announcement", ANNOUNCEMENT_WORDS)
+        recognizer = await speech.open("announcement")
         self._ear = Ear(vad, recognizer, on_utterance=self._read)
 
     def on_tick(self, theirs: bytes) -> None:

@@ -11,11 +11,12 @@ from pathlib import Path
 import structlog
 
 from dialogs.policy import Command
-from handoff.consult import QueueSettings, Seat, TransferResult, WarmTransfer
+from handoff.consult import TransferResult, WarmTransfer
+from handoff.seat import Desk
+from handoff.settings import QueueSettings
 from handoff.states import HandoffState
 from sip.leg import Leg
 from sip.softphone import Softphone
-from voicebot.call.link import Link
 from voicebot.call.listening import Ear
 from voicebot.call.prompt_book import PromptBook
 from voicebot.call.record import HandoffRecord
@@ -23,10 +24,8 @@ from voicebot.call.transcript import Transcript
 
 log = structlog.get_logger()
 
-WHISPER_LINE = "W.brief"
 AGENT_LEVEL = 2
 """The agent may know the case; the line itself says that it is for the agent only."""
-RESERVE_WITHIN_S = 5.0
 
 
 class HandoverEnd(StrEnum):
@@ -39,29 +38,13 @@ class HandoverEnd(StrEnum):
     ABANDONED = "abandoned"
 
 
-class SupervisorDesk:
-    """The agent queue as a worker sees it: one question to the supervisor each."""
-
-    def __init__(self, link: Link) -> None:
-        self._link = link
-
-    async def reserve(self, queue: str, attempt_id: str, exclude: set[str]) -> Seat | None:
-        answer = await self._link.ask(
-            "reserve", within_s=RESERVE_WITHIN_S, queue=queue, attempt_id=attempt_id, exclude=sorted(exclude)
-        )
-        return Seat(**answer["seat"]) if answer.get("seat") else None
-
-    async def release(self, seat: Seat, outcome: str) -> None:
-        self._link.tell("release", agent_id=seat.agent_id, outcome=outcome)
-
-
 @dataclass
 class Handover:
     """One call's way to a person."""
 
     leg: Leg
     phone: Softphone
-    desk: SupervisorDesk
+    desk: Desk
     book: PromptBook
     transcript: Transcript
     attempt_id: str
@@ -74,10 +57,10 @@ class Handover:
         """Returns when the handoff is over, one way or another."""
         transcript = self.transcript
         record = transcript.handoff = HandoffRecord(asked_s=transcript.at_s, queue=command.queue)
+        settings = self.queues.get(command.queue) or self.queues["general"]
         whisper = self.book.prompt(
-            WHISPER_LINE, {"whisper_reason": command.reason}, level=AGENT_LEVEL, listener="agent"
+            settings.whisper_line, {"whisper_reason": command.reason}, level=AGENT_LEVEL, listener="agent"
         )
-        agent_ear: Ear | None = None
 
         def on_state(state: HandoffState, detail: str) -> None:
             transcript.event(f"handoff_{state}", detail)
@@ -100,7 +83,7 @@ class Handover:
                 self.desk,
                 whisper=whisper.wav,
                 hold=self.hold,
-                settings=self.queues.get(command.queue) or self.queues["general"],
+                settings=settings,
                 attempt_id=self.attempt_id,
                 on_state=on_state,
             )

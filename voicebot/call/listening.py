@@ -20,8 +20,6 @@ log = structlog.get_logger()
 
 PRE_ROLL_S = 0.3
 """Audio kept from before the onset: the VAD hears a word later than it began."""
-NOT_SPEECH = 0.45
-"""Above this no-speech probability the transcript is an invention of the recogniser."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +66,7 @@ class Ear:
         self._pre_roll: deque[bytes] = deque(maxlen=round(PRE_ROLL_S / FRAME_S))
         self._steps: asyncio.Queue[_Step] = asyncio.Queue()
         self._ends_due = 0
+        self._ahead = False  # the turn was decoded at its pause and nothing was voiced since
         self._during_prompt = False
         self.prompt_playing = False
         "Set by the call: an utterance that begins now interrupts."
@@ -117,8 +116,8 @@ class Ear:
             self._steps.put_nowait(frame)
         else:
             self._pre_roll.append(frame)
-        if happened is Endpoint.PAUSE:
-            self._steps.put_nowait(Endpoint.PAUSE)
+        if happened in (Endpoint.PAUSE, Endpoint.RESUMED):
+            self._steps.put_nowait(happened)
         elif happened is Endpoint.END:
             self._ends_due += 1
             self._steps.put_nowait(
@@ -141,18 +140,22 @@ class Ear:
                 self._recognizer.feed(step)
             elif isinstance(step, _End):
                 await self._finish(step)
+            elif step is Endpoint.RESUMED:
+                self._ahead = False
             elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
                 await self.glimpse()
+                self._ahead = True
 
     async def _finish(self, end: _End) -> None:
         try:
-            heard = await self._recognizer.finalize()
+            heard = await self._recognizer.finalize(unchanged=self._ahead)
         except SpeechUnavailable as fault:
             self._on_fault(str(fault))
             return
         finally:
             self._ends_due -= 1
-        if heard.text and heard.no_speech <= NOT_SPEECH:
+            self._ahead = False
+        if heard.text and not heard.no_speech:
             self._on_utterance(
                 Utterance(heard.text, heard.confidence, end.start_s, end.end_s, end.during_prompt)
             )

@@ -8,6 +8,7 @@ a long greeting with a pause in it may well be a person.
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 from sip.leg import Leg
 from voicebot.call.barge_in import spoken_characters
@@ -36,13 +37,29 @@ _MACHINES = {
     AnnouncementKind.POWERED_OFF: "VOICEMAIL",
     AnnouncementKind.BUSY: "VOICEMAIL",
 }
-_GREETING_WORDS = ("喂", "你好", "您好", "哪位", "哪里", "谁", "什么事", "讲", "说", "嗯", "哎", "啊", "呀", "你", "是")
+_GREETING_WORDS = (
+    "喂",
+    "你好",
+    "您好",
+    "哪位",
+    "哪里",
+    "谁",
+    "什么事",
+    "讲",
+    "说",
+    "嗯",
+    "哎",
+    "啊",
+    "呀",
+    "你",
+    "是",
+)
 
 
 def machine_in(text: str) -> Machine | None:
     """A machine's words after the answer; carriers answer with 200 and then play an announcement too."""
-    kind = _MACHINES.get(classify(text)) if text else None  # type: ignore[arg-type]
-    return Machine(kind) if kind else None
+    kind = classify(text) if text else None
+    return Machine(_MACHINES[kind]) if kind in _MACHINES else None
 
 
 def is_greeting(text: str) -> bool:
@@ -80,10 +97,8 @@ class Opening:
             await self._until(timeout_s=0.02)
         return None
 
-    async def _until(self, *things: asyncio.Future[object], timeout_s: float) -> None:
-        await asyncio.wait(
-            (*things, self._leg.ended), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED
-        )
+    async def _until(self, *things: asyncio.Future[Any], timeout_s: float) -> None:
+        await asyncio.wait((*things, self._leg.ended), timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
 
 
 def verdict(utterance: Utterance) -> Machine | None:

@@ -31,6 +31,8 @@ class DialOrder(_Message):
     "SIP Request-URI, with the number: personal data."
     caller_uri: str
     caller: str
+    headers: tuple[tuple[str, str], ...] = ()
+    "Further headers of the INVITE, as the trunk wants them."
     digest: str
     pack: str
     voice: str

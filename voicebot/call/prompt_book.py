@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 from dialogs.manifest import Manifest
@@ -107,7 +107,9 @@ class PromptBook:
         for name, spec in self._manifest.slots.items():
             if spec.when == "case" and f"{{{name}}}" in clause:
                 if name not in self._case or self._case[name][1] == "":
-                    raise LineRefused(f"line {line_id} needs the case's {name}, which the ledger does not have")
+                    raise LineRefused(
+                        f"line {line_id} needs the case's {name}, which the ledger does not have"
+                    )
                 kind, value = self._case[name]
                 clause = clause.replace(f"{{{name}}}", speak(kind, value, self._today))
         if "{" in clause:
@@ -117,7 +119,24 @@ class PromptBook:
 
 def speak_run_slot(manifest: Manifest, name: str, value: str, today: date) -> str:
     """The words for a run-time value.  Raises LineRefused when the value is outside the slot's closed set."""
-    spec = manifest.slots[name]
-    if spec.values and value not in spec.values:
+    if value not in run_values(manifest, name, today):
         raise LineRefused(f"{name} has a value outside its closed set")
-    return speak(spec.type, value, today)
+    return speak(manifest.slots[name].type, value, today)
+
+
+def run_values(manifest: Manifest, name: str, today: date) -> list[str]:
+    """The closed set of a run-time slot: its listed values, or the dates of its next `days` days."""
+    spec = manifest.slots[name]
+    if spec.days:
+        return [(today + timedelta(days=ahead)).isoformat() for ahead in range(spec.days)]
+    return list(spec.values)
+
+
+def run_clauses(manifest: Manifest, today: date) -> list[str]:
+    """The words of every run-time value, to be rendered once for all calls of a day."""
+    return [
+        speak(spec.type, value, today)
+        for name, spec in manifest.slots.items()
+        if spec.when == "run"
+        for value in run_values(manifest, name, today)
+    ]

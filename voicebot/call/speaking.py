@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import structlog
 
@@ -65,9 +66,7 @@ class Mouth:
             self._ear.prompt_playing = False
             self._ear.restart_silence()
             end_s = self._transcript.at_s
-            self._transcript.said(
-                prompt.line_id, prompt.text, start_s, end_s, interrupted=heard is not None
-            )
+            self._transcript.said(prompt.line_id, prompt.text, start_s, end_s, interrupted=heard is not None)
         return heard
 
     async def _play_out(self, playback: Playback, may_yield: bool) -> Heard | None:
@@ -113,5 +112,5 @@ class Mouth:
         return isinstance(heard, Utterance) and is_back_channel(heard.text) and remaining_s > NEARLY_DONE_S
 
     @staticmethod
-    async def _until(*things: asyncio.Future[object], timeout_s: float | None = None) -> None:
+    async def _until(*things: asyncio.Future[Any], timeout_s: float | None = None) -> None:
         await asyncio.wait(things, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-
 from dialogs.client import RasaPolicy
+
 from dialogs.manifest import Manifest
 from handoff.hold import hold_tone
 from handoff.settings import load_queues
@@ -70,7 +70,9 @@ class Worker:
         return None
 
     async def _start(self, services: Services) -> dict[str, Any]:
-        self._phone = Softphone(PhoneSettings(ip=services.sip_ip, max_calls=services.calls + CONSULT_AND_SPARE))
+        self._phone = Softphone(
+            PhoneSettings(ip=services.sip_ip, max_calls=services.calls + CONSULT_AND_SPARE)
+        )
         await self._phone.start()
         keys = KeyRing.load(services.key_file)
         manifest = lru_cache(lambda digest: Manifest.load(services.tracks / digest / "manifest.json"))
@@ -105,7 +107,9 @@ class Worker:
         try:
             record = await Attempt(order, tools).run()
         except NotDialled as reason:
-            await self._report("not_dialled", attempt_id=order.attempt_id, reason=str(reason), refused=reason.refused)
+            await self._report(
+                "not_dialled", attempt_id=order.attempt_id, reason=str(reason), refused=reason.refused
+            )
         except LinkLost:
             return
         except Exception as fault:

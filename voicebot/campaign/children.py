@@ -54,11 +54,14 @@ class Child:
         try:
             line = await asyncio.wait_for(self.process.stdout.readline(), within_s)
         except TimeoutError:
-            raise NotReady(f"{self.name} was not ready within {within_s:.0f} s", f"See {self.name}.log.") from None
+            raise NotReady(
+                f"{self.name} was not ready within {within_s:.0f} s", f"See {self.name}.log."
+            ) from None
         if not line:
             await self.process.wait()
             raise NotReady(
-                f"{self.name} ended with code {self.process.returncode}", f"See {self.name}.log in the run's folder."
+                f"{self.name} ended with code {self.process.returncode}",
+                f"See {self.name}.log in the run's folder.",
             )
         answer: dict[str, Any] = json.loads(line)
         return answer

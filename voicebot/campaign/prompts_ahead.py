@@ -27,7 +27,13 @@ class PromptsAhead:
     """Knows what a case needs and has it rendered in processes of their own."""
 
     def __init__(
-        self, manifest: Manifest, cache: PromptCache, voice: str, models: Path, today: date, processes: int = 2
+        self,
+        manifest: Manifest,
+        cache: PromptCache,
+        voice: str,
+        models: Path,
+        today: date,
+        processes: int = 2,
     ) -> None:
         self._manifest, self._cache, self._voice = manifest, cache, voice
         self._models, self._today, self._processes = models, today, processes
@@ -59,7 +65,9 @@ class PromptsAhead:
         """The run-time values of every slot, once for all calls of this day."""
         return self.render(run_clauses(self._manifest, self._today), progress)
 
-    async def render_for(self, slots: Mapping[str, tuple[str, object]], flags: Mapping[str, bool]) -> str | None:
+    async def render_for(
+        self, slots: Mapping[str, tuple[str, object]], flags: Mapping[str, bool]
+    ) -> str | None:
         """Before this case is dialled.  Returns None, or why it cannot be spoken to."""
         try:
             texts = self.case_clauses(slots, flags)

@@ -13,11 +13,14 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import structlog
 
 from handoff.queue import AgentQueue
+from handoff.seat_line import KINDS, answer_desk
 from sip.trunk import Trunk
 from voicebot.call.order import CaseSlot, DialOrder, Services
 from voicebot.call.record import CallRecord
@@ -36,6 +39,10 @@ T = TypeVar("T")
 IDLE_S = 0.1
 """How often the ledger is asked when there was nothing to claim a moment ago."""
 QUEUE_SWEEP_S = 1.0
+SIMULATED_PATIENCE = timedelta(seconds=30)
+"""Longer than the wait of an attempt that could not be dialled, shorter than any retry rule."""
+MOST_NOT_DIALLED = 20
+"""So many in a row mean that a part of the site is down: the run stops instead of spinning."""
 
 
 class Watcher(Protocol):
@@ -52,7 +59,8 @@ class RunFacts:
 
     lost: int = 0
     not_dialled: int = 0
-    handoffs_asked: int = 0
+    "Attempts in a row that could not be dialled; a dialled one sets it back."
+    last_fault: str = ""
     started: float = field(default_factory=time.monotonic)
 
 
@@ -66,8 +74,6 @@ class Supervisor:
         ledger: Ledger,
         campaign: Campaign,
         campaign_id: str,
-        digest: str,
-        pack: str,
         voice: str,
         trunk: Trunk,
         clock: Clock,
@@ -77,7 +83,7 @@ class Supervisor:
         run_slots: Callable[[], Mapping[str, str]],
     ) -> None:
         self._store, self._ledger, self._campaign = store, ledger, campaign
-        self._campaign_id, self._digest, self._pack, self._voice = campaign_id, digest, pack, voice
+        self._campaign_id, self._voice = campaign_id, voice
         self._trunk, self._clock, self._queue = trunk, clock, queue
         self._prompts, self._watcher, self._run_slots = prompts, watcher, run_slots
         # SQLite has one writer: every access goes through this one thread, never the event loop.
@@ -94,9 +100,11 @@ class Supervisor:
             self._database, lambda: work(*arguments, **named)
         )
 
-    def pool(self, workers: int, services: Services, folder: Any) -> WorkerPool:
+    def pool(self, workers: int, services: Services, sockets: Path, logs: Path) -> WorkerPool:
         """The workers that report here."""
-        self._pool = WorkerPool(workers, services, folder, on_message=self._hear, on_death=self._on_death)
+        self._pool = WorkerPool(
+            workers, services, sockets, logs, on_message=self._hear, on_death=self._on_death
+        )
         return self._pool
 
     def stop(self) -> None:
@@ -127,8 +135,13 @@ class Supervisor:
             sweep.cancel()
 
     async def _nothing_left(self) -> bool:
-        progress = await self.in_store(self._ledger.progress, self._campaign_id)
-        return progress.open == 0
+        """Nothing more today: what is planned for another day is another run's, and a simulated run does not
+        sit through the hours until a call-back."""
+        due = await self.in_store(self._ledger.next_ready, self._campaign_id)
+        if due is None:
+            return True
+        now = self._clock.now()
+        return due - now > SIMULATED_PATIENCE if self._clock.simulated else due.date() > now.date()
 
     async def _sweep_queue(self) -> None:
         while True:
@@ -150,15 +163,15 @@ class Supervisor:
         if not claims:
             return False
         claim = claims[0]
-        if fault := await self._prompts.render_for(claim.slots, claim.flags):
-            await self.in_store(self._ledger.not_dialled, claim.attempt_id, fault)
+        if fault := await self._prompts.render_for(claim.slots, track_flags(claim)):
+            await self._not_dialled(claim.attempt_id, fault)
             self._watcher.update(claim.attempt_id, state="not dialled", disposition=fault)
             return True
         self._watcher.update(
             claim.attempt_id, phone=claim.phone_masked, case=claim.case_id, state="claimed", worker=worker
         )
         if not self._pool.dial(worker, self._order(claim)):
-            await self.in_store(self._ledger.not_dialled, claim.attempt_id, "worker lost")
+            await self._not_dialled(claim.attempt_id, "worker lost")
         return True
 
     async def _pace(self) -> None:
@@ -177,12 +190,15 @@ class Supervisor:
             request_uri=self._trunk.request_uri(claim.phone),
             caller_uri=self._trunk.caller_uri(claim.caller),
             caller=claim.caller,
-            digest=self._digest,
-            pack=self._pack,
+            headers=self._trunk.invite_headers(claim.caller),
+            digest=claim.digest,
+            pack=claim.pack,
             voice=self._voice,
-            slots={name: CaseSlot(type=kind, value=str(value)) for name, (kind, value) in claim.slots.items()},
+            slots={
+                name: CaseSlot(type=kind, value=str(value)) for name, (kind, value) in claim.slots.items()
+            },
             run_slots=dict(self._run_slots()),
-            flags=claim.flags,
+            flags=track_flags(claim),
             tail_mac=claim.tail_mac,
             queue=self._campaign.queue,
             ring_s=self._campaign.ring_s,
@@ -194,6 +210,8 @@ class Supervisor:
     # ---- what the workers say ----
 
     async def _hear(self, worker: str, kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
+        if kind in KINDS:
+            return answer_desk(self._queue, worker, kind, body)
         match kind:
             case "permit":
                 return await self._permit(body["attempt_id"], worker)
@@ -206,14 +224,6 @@ class Supervisor:
                     stop_list=body["stop_list"],
                     hold=body["hold"],
                 )
-            case "reserve":
-                self.facts.handoffs_asked += 1
-                seat = self._queue.reserve(
-                    body["queue"], body["attempt_id"], exclude=set(body["exclude"]), owner=worker
-                )
-                return {"seat": seat.as_dict() if seat else None}
-            case "release":
-                self._queue.release(body["agent_id"], body["outcome"])
             case "closed":
                 await self._closed(worker, CallRecord.model_validate(body["record"]))
             case "not_dialled" | "failed":
@@ -230,6 +240,7 @@ class Supervisor:
             first = decision.refusals[0]
             self._watcher.update(attempt_id, state="refused", disposition=first.reason)
             return {"allowed": False, "reason": first.reason}
+        self.facts.not_dialled = 0
         self._watcher.update(attempt_id, state="dialling")
         return {"allowed": True}
 
@@ -243,7 +254,9 @@ class Supervisor:
         def write() -> None:
             save_record(self._store, record)
             self._ledger.apply_outcome(
-                record.attempt_id, promise_date=record.promise_date, callback_at=record.callback_at
+                record.attempt_id,
+                promise_date=record.promise_date,
+                callback_at=self._moment(record.callback_at),
             )
             self._ledger.close(
                 record.attempt_id,
@@ -265,9 +278,21 @@ class Supervisor:
         elif body.get("refused") and reason != "stopped":
             self._finish(worker, attempt_id, state="refused", disposition=reason)
         else:
-            await self.in_store(self._ledger.not_dialled, attempt_id, reason)
-            self.facts.not_dialled += 1
+            await self._not_dialled(attempt_id, reason)
             self._finish(worker, attempt_id, state="not dialled", disposition=reason)
+
+    async def _not_dialled(self, attempt_id: str, reason: str) -> None:
+        self.facts.not_dialled += 1
+        self.facts.last_fault = reason
+        log.warning("not_dialled", attempt_id=attempt_id, reason=reason)
+        if self.facts.not_dialled >= MOST_NOT_DIALLED:
+            log.error("run_stopped", reason=reason)
+            self.stop()
+        await self.in_store(self._ledger.not_dialled, attempt_id, reason)
+
+    def _moment(self, local: str | None) -> datetime | None:
+        """A call-back is agreed in the campaign's local time."""
+        return None if local is None else datetime.fromisoformat(local).replace(tzinfo=self._campaign.zone)
 
     def _finish(self, worker: str, attempt_id: str, **shown: str) -> None:
         assert self._pool is not None
@@ -289,10 +314,19 @@ class Supervisor:
         self._watcher.counters(
             lines=self._pool.calls,
             planned=progress.planned,
-            done=progress.done,
-            refused=progress.refused,
-            waiting=self._queue.waiting,
+            done=progress.states.get(AttemptState.CLOSED, 0),
+            refused=progress.states.get(AttemptState.REFUSED, 0),
+            waiting=self._queue.stats().waiting,
         )
 
     def close(self) -> None:
         self._database.shutdown(wait=True)
+
+
+def track_flags(claim: Claim) -> dict[str, bool]:
+    """What the talk track may ask about a case; never inferred from speech."""
+    return {
+        **claim.flags,
+        "agency": claim.flags.get("by_agency", False),
+        "to_contact": claim.party == "contact",
+    }

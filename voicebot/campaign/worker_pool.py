@@ -45,14 +45,15 @@ class WorkerPool:
         self,
         size: int,
         services: Services,
-        folder: Path,
+        sockets: Path,
+        logs: Path,
         *,
         on_message: OnMessage,
         on_death: Callable[[str, set[str]], Awaitable[None]],
     ) -> None:
-        self._size, self._services, self._folder = size, services, folder
+        self._size, self._services, self._logs = size, services, logs
         self._on_message, self._on_death = on_message, on_death
-        self._socket = folder / "workers.sock"
+        self._socket = sockets / "workers"
         self._names = itertools.count(1)
         self._slots: dict[str, WorkerSlot] = {}
         self._hello: dict[str, asyncio.Future[Link]] = {}
@@ -81,7 +82,7 @@ class WorkerPool:
         child = await Child.start(
             name,
             [sys.executable, "-m", "voicebot.call.worker", "--socket", str(self._socket), "--name", name],
-            self._folder / "logs",
+            self._logs,
         )
         slot = WorkerSlot(name, child)
         try:
@@ -91,11 +92,14 @@ class WorkerPool:
                 return await self._on_message(name, kind, body)
 
             link.handler = heard
-            facts = await link.ask("services", within_s=READY_WITHIN_S, **self._services.model_dump(mode="json"))
+            facts = await link.ask(
+                "services", within_s=READY_WITHIN_S, **self._services.model_dump(mode="json")
+            )
         except (TimeoutError, LinkLost, RuntimeError) as fault:
             await child.stop()
             raise NotReady(
-                f"call worker {name} did not start ({type(fault).__name__})", f"See {name}.log in the run's folder."
+                f"call worker {name} did not start ({type(fault).__name__})",
+                f"See {name}.log in the run's folder.",
             ) from None
         slot.link = link
         self._slots[name] = slot

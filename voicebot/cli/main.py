@@ -33,7 +33,9 @@ app.command("run")(run_campaign_file)
 app.command("check")(check.check)
 app.command("doctor")(doctor)
 app.add_typer(call_commands.app, name="call", help="Look at calls: one as a readable script, or the list.")
-app.add_typer(policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests.")
+app.add_typer(
+    policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests."
+)
 app.add_typer(register_commands.stop_list, name="stop-list", help="Who must not be called, and why.")
 app.add_typer(register_commands.tools, name="tools", help="Registered caller numbers (作业工具).")
 app.add_typer(models_commands.app, name="models", help="Speech models: list, install, check.")

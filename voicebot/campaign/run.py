@@ -1,0 +1,296 @@
+"""Puts a run together: store, gate, track, services, workers, and in simulations the world of callees.
+
+Everything is started with a deadline and stopped in reverse order, whatever happens in between.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import structlog
+from dialogs.service import DialogService
+
+from dialogs.manifest import Manifest
+from handoff.agents import GateQualification, load_agents, place_simulated
+from handoff.queue import AgentQueue
+from handoff.settings import load_queues
+from sip.trunk import Trunk, load_trunks
+from voicebot.call.order import Services
+from voicebot.call.record import CallRecord, Engines
+from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.campaign_lists import read_lists
+from voicebot.campaign.children import Child
+from voicebot.campaign.ledger import Ledger
+from voicebot.campaign.progress import RefusedRow
+from voicebot.campaign.prompts_ahead import PromptsAhead
+from voicebot.campaign.supervisor import Supervisor, Watcher
+from voicebot.clock import Clock, SimulationClock, WallClock
+from voicebot.errors import InputError, NotReady
+from voicebot.policy.gate import Gate
+from voicebot.settings import Site
+from voicebot.speech.tts.cache import PromptCache
+from voicebot.store.approvals import Approvals
+from voicebot.store.database import Store
+from voicebot.store.records import records
+
+log = structlog.get_logger()
+
+SPEECH_READY_S = 60.0
+WORLD_READY_S = 60.0
+CALLBACK_AHEAD = timedelta(hours=2)
+"""When a call-back is offered without the callee naming a time."""
+
+
+@dataclass
+class RunResult:
+    """What a run came to, before anybody judges it."""
+
+    campaign_id: str
+    records: list[CallRecord]
+    refused: list[RefusedRow]
+    engines: Engines
+    seconds: float
+    lost: int
+    not_dialled: int
+    callees: list[dict[str, Any]] = field(default_factory=list)
+    fault: str = ""
+
+
+@dataclass
+class CampaignRun:
+    """One run.  `folder` receives recordings, logs and the world's results."""
+
+    site: Site
+    campaign: Campaign
+    store: Store
+    gate: Gate
+    clock: Clock
+    folder: Path
+    watcher: Watcher
+    say: Callable[[str], None]
+    "Told each step of the start, for a person."
+
+    async def run(self) -> RunResult:
+        """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
+        digest = self._digest()
+        manifest = Manifest.load(self.site.tracks / digest / "manifest.json")
+        rows = read_lists(self.campaign)
+        async with AsyncExitStack() as stack:
+            sockets = Path(tempfile.mkdtemp(prefix="vb-"))  # Unix socket paths must be short
+            stack.callback(shutil.rmtree, sockets, ignore_errors=True)
+            speech, dialog, world = await self._start_services(stack, sockets)
+            trunk = self._trunk(world)
+            queue = self._queue(world)
+            prompts = PromptsAhead(
+                manifest, PromptCache(self.site.prompts), self.site.tts.voice, self.site.models, self._today
+            )
+            self.say("prompts")
+            await asyncio.get_running_loop().run_in_executor(None, prompts.render_shared)
+            ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=self._recorder_ready)
+            campaign_id = ledger.enrol(self.campaign, digest, rows.rows)
+            supervisor = Supervisor(
+                store=self.store,
+                ledger=ledger,
+                campaign=self.campaign,
+                campaign_id=campaign_id,
+                voice=self.site.tts.voice,
+                trunk=trunk,
+                clock=self.clock,
+                queue=queue,
+                prompts=prompts,
+                watcher=self.watcher,
+                run_slots=self._run_slots,
+            )
+            stack.callback(supervisor.close)
+            pool = supervisor.pool(
+                self.site.workers, self._services(sockets, speech, dialog), sockets, self.folder / "logs"
+            )
+            stack.push_async_callback(pool.stop)
+            self.say(f"{self.site.workers} call workers")
+            await pool.start()
+            self._obey_signals(supervisor)
+            began = time.monotonic()
+            self.say("calling")
+            await supervisor.run()
+            seconds = time.monotonic() - began
+            engines = Engines(asr=speech["engine"], tts=self.site.tts.voice, vad="webrtcvad+silero")
+            facts = supervisor.facts
+        return RunResult(
+            campaign_id,
+            list(records(self.store, campaign_id)),
+            Ledger(self.store, self.gate, self.clock, recorder_ready=lambda: True).refusals(campaign_id),
+            engines,
+            seconds,
+            facts.lost,
+            facts.not_dialled,
+            self._callee_results(),
+            facts.last_fault if facts.not_dialled else "",
+        )
+
+    # ---- before the first call ----
+
+    def _digest(self) -> str:
+        campaign, approvals = self.campaign, Approvals(self.store)
+        if campaign.digest == "approved":
+            approval = approvals.newest(campaign.track)
+            if approval is None:
+                raise InputError(
+                    f"no version of the talk track {campaign.track} is approved",
+                    "Submit and approve it with scripts-review.",
+                    key="track",
+                )
+            digest = approval.digest
+        else:
+            digest = campaign.digest
+            if not approvals.is_approved(digest):
+                raise InputError(
+                    f"digest {digest[:12]} is not approved", "Approve it or name another.", key="digest"
+                )
+        if not (self.site.tracks / digest / "manifest.json").is_file():
+            raise NotReady(
+                f"the approved talk track {digest[:12]} is not built",
+                "Build it: python -m dialogs.build TRACK.yaml.",
+                where=self.site.tracks,
+            )
+        return digest
+
+    async def _start_services(
+        self, stack: AsyncExitStack, sockets: Path
+    ) -> tuple[dict[str, Any], DialogService, dict[str, Any] | None]:
+        self.say("speech service, dialog service" + (", simulated world" if self.campaign.simulation else ""))
+        try:
+            async with asyncio.TaskGroup() as group:
+                speech = group.create_task(self._start_speech(stack, sockets / "speech"))
+                dialog = group.create_task(self._start_dialog(stack))
+                world = group.create_task(self._start_world(stack))
+        except ExceptionGroup as faults:
+            raise faults.exceptions[0] from None  # one clear line; the log has the rest
+        return speech.result(), dialog.result(), world.result()
+
+    async def _start_speech(self, stack: AsyncExitStack, socket: Path) -> dict[str, Any]:
+        asr = self.site.asr
+        command = [
+            *(sys.executable, "-m", "voicebot.speech.asr.service", "--socket", str(socket)),
+            *("--models", str(self.site.models), "--engine", asr.engine, "--threads", str(asr.threads)),
+            *(("--vosk-model", str(asr.model)) if asr.model else ()),
+        ]
+        child = await Child.start("speech", command, self.folder / "logs")
+        stack.push_async_callback(child.stop)
+        return await child.ready(SPEECH_READY_S)
+
+    async def _start_dialog(self, stack: AsyncExitStack) -> DialogService:
+        service = DialogService(self.site.tracks, self.site.rasa_python, logs=self.folder / "logs")
+        stack.push_async_callback(service.stop)
+        await service.start()
+        return service
+
+    async def _start_world(self, stack: AsyncExitStack) -> dict[str, Any] | None:
+        simulation = self.campaign.simulation
+        if simulation is None:
+            return None
+        command = [
+            *(sys.executable, "-m", "voicebot.simulate.world", "--out", str(self.folder / "world")),
+            *("--models", str(self.site.models), "--prompts", str(self.site.prompts)),
+            *(("--scenarios", str(simulation.scenarios)) if simulation.scenarios else ()),
+        ]
+        child = await Child.start("world", command, self.folder / "logs")
+        stack.push_async_callback(child.stop)
+        return await child.ready(WORLD_READY_S)
+
+    def _trunk(self, world: Mapping[str, Any] | None) -> Trunk:
+        trunks = load_trunks(self.site.trunks)
+        if self.campaign.trunk not in trunks:
+            raise InputError(
+                f"there is no trunk {self.campaign.trunk}.", f"Known: {', '.join(trunks)}.", key="trunk"
+            )
+        trunk = trunks[self.campaign.trunk]
+        if not trunk.simulated:
+            return trunk
+        if world is None:
+            raise InputError(
+                "a simulated trunk needs a simulation section.", "Add one, or name a carrier.", key="trunk"
+            )
+        return trunk.with_gateways(world["gateways"])
+
+    def _queue(self, world: Mapping[str, Any] | None) -> AgentQueue:
+        agents = place_simulated(load_agents(self.site.agents), world["agents"] if world else {})
+        queues = load_queues(self.site.queues, float(self.gate.parameter("transfer.max_wait_s")))
+        return AgentQueue(agents, queues, GateQualification(self.gate, self.clock), self.clock.monotonic)
+
+    def _services(self, sockets: Path, speech: Mapping[str, Any], dialog: DialogService) -> Services:
+        return Services(
+            speech_socket=sockets / "speech",
+            dialog_url=dialog.url,
+            dialog_token=dialog.token,
+            tracks=self.site.tracks,
+            prompts=self.site.prompts,
+            recordings=self.folder / "recordings",
+            silero=self.site.models / "silero" / "silero_vad.onnx",
+            key_file=self.site.keys,
+            sip_ip=self.site.sip.ip,
+            calls=self.site.legs_per_worker,
+            asr_engine=speech["engine"],
+            queues_file=self.site.queues,
+        )
+
+    @property
+    def _today(self) -> date:
+        return self.clock.now().date()
+
+    def _recorder_ready(self) -> bool:
+        """No recorder, no call: the folder must be writable and the disk must have room for an hour of calls."""
+        folder = self.folder / "recordings"
+        folder.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(folder).free > 500 << 20
+
+    def _run_slots(self) -> dict[str, str]:
+        """What a call may offer: a call-back inside the campaign's hours, and the usual wait for an agent."""
+        at = self.clock.now() + CALLBACK_AHEAD
+        at -= timedelta(minutes=at.minute % 15)
+        today = at.date() == self._today and self.gate.hours_allow(at)
+        return {
+            "callback_day": "今天" if today else "明天",
+            "callback_time": f"{at:%H:%M}" if today else "10:00",
+            "agent_eta": "一分钟以内",
+        }
+
+    # ---- during and after ----
+
+    @staticmethod
+    def _obey_signals(supervisor: Supervisor) -> None:
+        """The first Ctrl-C stops dialling and lets calls end; the second ends the run at once."""
+        loop = asyncio.get_running_loop()
+        task = asyncio.current_task()
+        assert task is not None
+
+        def stop() -> None:
+            supervisor.stop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, task.cancel)
+
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, stop)
+
+    def _callee_results(self) -> list[dict[str, Any]]:
+        path = self.folder / "world" / "callees.jsonl"
+        if not path.is_file():
+            return []
+        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+def clock_of(campaign: Campaign) -> Clock:
+    """The campaign's clock: simulated only where the campaign file says so (and its trunk is on loopback)."""
+    start: datetime | None = campaign.simulation_start
+    return WallClock(campaign.zone) if start is None else SimulationClock(start)

@@ -1,0 +1,115 @@
+"""`voicebot run FILE`: checks the campaign, runs it, shows it, reports it."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.demo_site import furnish
+from voicebot.campaign.live_table import LiveTable, summary_table
+from voicebot.campaign.run import CampaignRun, RunResult, clock_of
+from voicebot.campaign.summary import build_summary, write_summary
+from voicebot.clock import Clock
+from voicebot.errors import InputError
+from voicebot.policy.gate import Gate
+from voicebot.quality.report import write_report
+from voicebot.settings import Site, load_site
+from voicebot.simulate.judge import judge_run
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+
+console = Console()
+
+
+def run_campaign_file(
+    file: Annotated[Path, typer.Argument(help="The campaign file, YAML.")],
+    site_file: Annotated[
+        Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
+    ] = None,
+) -> None:
+    """Run a campaign: place every call that the rules allow, then write the summary and the report.
+
+    Ctrl-C once stops dialling and lets the calls in progress end; twice ends everything.
+    """
+    site = load_site(site_file)
+    campaign = load_campaign(file, site.trunks)
+    clock = clock_of(campaign)
+    if not site.keys.is_file():
+        raise InputError(
+            "the site has no keys yet.", "Run `voicebot demo prepare`, or create a key ring.", site.keys
+        )
+    folder = run_folder(site, campaign)
+    folder.mkdir(parents=True)
+    store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
+    store = Store.open(store_url, KeyRing.load(site.keys))
+    try:
+        gate = Gate(site.packs(), clock)
+        if campaign.simulation:
+            furnish(store, site, clock)
+        clock_text = f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
+        with LiveTable(campaign.name, console=console, clock_text=clock_text) as table:
+            result = asyncio.run(CampaignRun(site, campaign, store, gate, clock, folder, table, _say).run())
+    finally:
+        store.close()
+    faults = _report(site, campaign, clock, folder, result)
+    if faults:
+        raise typer.Exit(1)
+
+
+def run_folder(site: Site, campaign: Campaign) -> Path:
+    """A folder of its own for each run, named by the real time."""
+    return site.runs / campaign.name / f"{datetime.now():%Y%m%d-%H%M%S}"
+
+
+def _say(step: str) -> None:
+    console.print(f"[dim]starting: {step}[/dim]")
+
+
+def _report(site: Site, campaign: Campaign, clock: Clock, folder: Path, result: RunResult) -> list[str]:
+    """Writes summary and report; returns what did not go as it must."""
+    summary = build_summary(
+        campaign=campaign.name,
+        records=result.records,
+        refused=result.refused,
+        engines=result.engines,
+        clock=clock,
+        seconds=result.seconds,
+        callee_results=result.callees,
+        lost=result.lost,
+    )
+    write_summary(folder / "summary.json", summary)
+    index = write_report(
+        folder / "report",
+        campaign=campaign.name,
+        records=result.records,
+        refused=result.refused,
+        summary=summary,
+    )
+    summary_table(summary, result.refused, console=console)
+    faults = [f"the run stopped: {result.fault}"] if result.fault else []
+    if summary["engine_fallbacks"]:
+        faults.append(f"{summary['engine_fallbacks']} calls used another engine than the site's")
+    if campaign.simulation:
+        faults += judge_run(campaign, folder, result.records, result.refused, site.models)
+    latest = site.var / campaign.name
+    for name in ("summary.json", "report"):
+        _point(latest / name, folder / name)
+    console.print(
+        f"report   {latest / 'report' / index.name}\nsummary  {latest / 'summary.json'}", highlight=False
+    )
+    for fault in faults:
+        console.print(f"[red]✗[/red] {fault}", highlight=False)
+    return faults
+
+
+def _point(link: Path, target: Path) -> None:
+    """`var/<campaign>/…` always shows the newest run."""
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target.resolve())
