@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -23,6 +23,10 @@ from voicebot.call.record import (
     RecordingRef,
     Turn,
 )
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, DebtorRow
+from voicebot.store.records import save_record
 from voicebot.store.states import Disposition
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -195,7 +199,7 @@ def handed_over(folder: Path) -> CallRecord:
                 stage="handoff", lines=["C.human"], command="handoff general", policy_ms=27.0,
             )
         ],
-        events=[Event(at_s=10.1, kind="handoff", detail="reserving")],
+        events=[Event(at_s=10.1, kind="handoff_reserving")],
         latencies=[Latency(end_of_speech_s=9.4, first_audio_s=10.0)],
         handoff=HandoffRecord(
             asked_s=10.0, ringing_s=14.2, whisper_s=16.4, bridged_s=21.2, ended_s=37.0,
@@ -260,3 +264,64 @@ def engines() -> Engines:
 @pytest.fixture
 def start() -> datetime:
     return START
+
+
+@pytest.fixture
+def store(tmp_path: Path, records: list[CallRecord]) -> Iterator[Store]:
+    """A real store with the made-up calls; each case knows two people."""
+    keys = KeyRing.create(tmp_path / "keys.json")
+    opened = Store.open(f"sqlite:///{tmp_path / 'store.sqlite'}", keys)
+    with opened.session() as session:
+        session.add(
+            CampaignRow(
+                id="c1", name="demo", state="done", institution="晨光", digest="d", file={}, created_ms=1
+            )
+        )
+        session.flush()
+        for number, record in enumerate(records, start=1):
+            session.add(DebtorRow(id=number, bix=bytes([number]) * 16, institution="晨光"))
+            session.flush()
+            session.add(
+                CaseRow(
+                    id=number,
+                    campaign_id="c1",
+                    case_id=record.case_id,
+                    debtor_id=number,
+                    record_ct=b"",
+                    flags={},
+                )
+            )
+            session.flush()
+            for which, name in ((number, "张伟"), (100 + number, "李娜")):
+                session.add(
+                    ContactRow(
+                        id=which,
+                        campaign_id="c1",
+                        case_pk=number,
+                        party="debtor",
+                        name_ct=keys.encrypt(name, f"contact.name:{number}"),
+                        state="done",
+                    )
+                )
+            session.flush()
+            session.add(
+                AttemptRow(
+                    id=record.attempt_id,
+                    campaign_id="c1",
+                    case_pk=number,
+                    contact_id=number,
+                    debtor_id=number,
+                    number=1,
+                    state="closed",
+                    due_ms=0,
+                    rank=number,
+                    reserved=[],
+                    disposition=record.disposition,
+                    sip_code=record.sip_code,
+                    planned_ms=0,
+                )
+            )
+    for record in records:
+        save_record(opened, record)
+    yield opened
+    opened.close()

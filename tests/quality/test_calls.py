@@ -2,80 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from voicebot.call.record import CallRecord
 from voicebot.errors import InputError
 from voicebot.quality.calls import find_call, list_calls, names_by_case, names_of_call
 from voicebot.store.database import Store
-from voicebot.store.encryption import KeyRing
-from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, DebtorRow
-from voicebot.store.records import save_record
 
 CAMPAIGN = "c1"
-
-
-@pytest.fixture
-def store(tmp_path: Path, records: list[CallRecord]) -> Iterator[Store]:
-    keys = KeyRing.create(tmp_path / "keys.json")
-    opened = Store.open(f"sqlite:///{tmp_path / 'store.sqlite'}", keys)
-    with opened.session() as session:
-        session.add(
-            CampaignRow(
-                id=CAMPAIGN, name="demo", state="done", institution="晨光", digest="d", file={}, created_ms=1
-            )
-        )
-        session.flush()
-        for number, record in enumerate(records, start=1):
-            session.add(DebtorRow(id=number, bix=bytes([number]) * 16, institution="晨光"))
-            session.flush()
-            session.add(
-                CaseRow(
-                    id=number,
-                    campaign_id=CAMPAIGN,
-                    case_id=record.case_id,
-                    debtor_id=number,
-                    record_ct=b"",
-                    flags={},
-                )
-            )
-            session.flush()
-            for which, name in ((number, "张伟"), (100 + number, "李娜")):
-                session.add(
-                    ContactRow(
-                        id=which,
-                        campaign_id=CAMPAIGN,
-                        case_pk=number,
-                        party="debtor",
-                        name_ct=keys.encrypt(name, f"contact.name:{number}"),
-                        state="done",
-                    )
-                )
-            session.flush()
-            session.add(
-                AttemptRow(
-                    id=record.attempt_id,
-                    campaign_id=CAMPAIGN,
-                    case_pk=number,
-                    contact_id=number,
-                    debtor_id=number,
-                    number=1,
-                    state="closed",
-                    due_ms=0,
-                    rank=number,
-                    reserved=[],
-                    disposition=record.disposition,
-                    sip_code=record.sip_code,
-                    planned_ms=0,
-                )
-            )
-    for record in records:
-        save_record(opened, record)
-    yield opened
-    opened.close()
 
 
 def test_all_calls_are_listed_and_a_wrong_campaign_is_said(store: Store, records: list[CallRecord]) -> None:

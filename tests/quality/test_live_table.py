@@ -112,7 +112,11 @@ def test_a_call_reads_as_a_script(records: list[CallRecord]) -> None:
 
 
 def test_a_script_shows_the_handoff_step_by_step(records: list[CallRecord]) -> None:
-    steps = [words.plain for _, who, words in script_lines(records[1]) if who.plain == "handoff"]
+    told = records[1]
+    steps = [words.plain for _, who, words in script_lines(told) if who.plain in ("handoff", "event")]
+    assert steps == ["Handoff reserving"]
+    untold = told.model_copy(update={"events": []})
+    steps = [words.plain for _, who, words in script_lines(untold) if who.plain == "handoff"]
     assert steps == ["asked", "ringing", "whisper", "bridged", "ended"]
 
 

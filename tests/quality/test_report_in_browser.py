@@ -95,9 +95,10 @@ def test_a_turn_and_a_place_in_the_picture_move_the_player(page: Page, index: Pa
     assert page.evaluate("document.getElementById('player').currentTime") < 31
     page.evaluate("document.getElementById('player').pause()")
     assert "now" in (page.get_attribute("#turn-text-7", "class") or "")
+    page.evaluate("scrollTo(0, 0)")
     box = page.locator(".timeline").bounding_box()
     assert box is not None
-    page.mouse.click(box["x"] + box["width"] * 0.5, box["y"] + 80)
+    page.locator(".timeline").click(position={"x": box["width"] * 0.5, "y": 80})
     page.evaluate("document.getElementById('player').pause()")
     assert 16 < page.evaluate("document.getElementById('player').currentTime") < 22
     assert page.locator(".playhead").is_visible()

@@ -18,12 +18,13 @@ from voicebot.quality.call_page import talk_seconds
 from voicebot.quality.calls import find_call, list_calls, names_of_call
 from voicebot.quality.script import print_call
 from voicebot.quality.wording import DISPOSITIONS, length
-from voicebot.settings import load_site
+from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
 STORE_FILES = ("*.sqlite", "*.db")
 """How runs name the file of their store."""
+SQLITE = "sqlite:///"
 
 app = typer.Typer(no_args_is_help=True, help="Look at calls: one as a readable script, or the list.")
 
@@ -82,26 +83,37 @@ def list_all(
 def open_store(given: str | None, keys: Path | None) -> Iterator[Store]:
     """The store that was named, or that of the newest run.  InputError when there is none."""
     site = load_site()
-    ring = KeyRing.load(keys or site.keys)
-    store = Store.open(store_url(given) if given else store_url(str(newest_store(site.var))), ring)
+    address = store_address(given) if given else newest_store(site)
+    store = Store.open(address, KeyRing.load(keys or site.keys))
     try:
         yield store
     finally:
         store.close()
 
 
-def store_url(given: str) -> str:
+def store_address(given: str) -> str:
     """An address as it is; a file as an SQLite address.  InputError when the file is not there."""
-    if "://" in given:
+    if "://" in given and not given.startswith(SQLITE):
         return given
-    if not Path(given).is_file():
-        raise InputError("there is no such store.", where=given)
-    return f"sqlite:///{Path(given).resolve()}"
+    file = Path(given.removeprefix(SQLITE))
+    if not file.is_file():
+        raise InputError("there is no such store.", where=file)
+    return f"{SQLITE}{file}"
 
 
-def newest_store(folder: Path) -> Path:
-    """The store file that was written last under `folder`."""
-    found = [file for pattern in STORE_FILES for file in folder.rglob(pattern)]
-    if not found:
-        raise InputError("there is no run yet.", "Run a campaign first, or name a store by --store.", folder)
-    return max(found, key=lambda file: file.stat().st_mtime)
+def newest_store(site: Site) -> str:
+    """The address of the store that was written last: the site's own, or that of a demo or test run."""
+    found = [
+        file
+        for folder in (site.runs, site.var / "demo")
+        for pattern in STORE_FILES
+        for file in folder.rglob(pattern)
+    ]
+    own = Path(site.store.removeprefix(SQLITE))
+    if own.is_file():
+        found.append(own)
+    if found:
+        return f"{SQLITE}{max(found, key=lambda file: file.stat().st_mtime)}"
+    if not site.store.startswith(SQLITE):
+        return site.store
+    raise InputError("there is no run yet.", "Run a campaign first, or name a store by --store.", site.var)

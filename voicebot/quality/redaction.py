@@ -45,7 +45,11 @@ def redact_events(record: CallRecord, names: Sequence[str] = ()) -> list[Event]:
     shown = []
     for event in record.events:
         detail = redact(event.detail, "debtor", names)
-        if event.kind == "dtmf" and sum(abs(at - event.at_s) < KEYS_TOGETHER_S for at in keys) > 1:
+        if (
+            event.kind == "dtmf"
+            and len(event.detail) == 1
+            and sum(abs(at - event.at_s) < KEYS_TOGETHER_S for at in keys) > 1
+        ):
             detail = "•"
         shown.append(event.model_copy(update={"detail": detail}))
     return shown

@@ -54,7 +54,8 @@ def script_lines(record: CallRecord, names: Sequence[str] = ()) -> list[tuple[fl
         (event.at_s, Text("event", "dim"), Text(f"{readable(event.kind)} {event.detail}".rstrip(), "italic"))
         for event in redact_events(record, names)
     ]
-    if handoff := record.handoff:
+    told = any(event.kind.startswith("handoff_") for event in record.events)
+    if (handoff := record.handoff) and not told:
         for step in HANDOFF_STEPS:
             at = getattr(handoff, f"{step}_s")
             if at is not None:

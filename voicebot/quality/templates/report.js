@@ -57,7 +57,8 @@
   function jump(seconds, play) {
     player.currentTime = Math.max(0, seconds);
     follow();
-    if (play) player.play();
+    // A pause before the first sound aborts the play: that is no fault.
+    if (play) player.play().catch((fault) => { if (fault.name !== "AbortError") throw fault; });
   }
 
   function follow() {
