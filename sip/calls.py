@@ -66,6 +66,7 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
         self.sources: set[int] = set()
         "Ids of the legs whose audio this leg hears."
         self.links: dict[tuple[str, int, str], tuple[pj.AudioMedia, pj.AudioMedia]] = {}
+        self.refusal = 603
         self.connected = self.early = self.rang = self.hung_up = self.accepted = False
 
     @property
@@ -90,6 +91,9 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
             self.calls.gone.append(self.leg_id)  # destroyed after libHandleEvents has returned
 
     def _cause(self, info: pj.CallInfo, event: pj.OnCallStateParam) -> cause.Cause:
+        if self.hung_up:  # reported within the hang-up itself, before BYE or CANCEL is answered
+            code = 200 if self.connected else self.refusal if self.incoming else 487
+            return cause.from_sip(code, "", remote=False, answered=self.connected, rang=self.rang)
         headers: dict[str, str] = {}
         received = False
         with contextlib.suppress(pj.Error):  # an event without a message: a timer, or our own doing
@@ -97,17 +101,13 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
             if event.e.type == pj.PJSIP_EVENT_TSX_STATE and transaction.type == pj.PJSIP_EVENT_RX_MSG:
                 received = True
                 headers = _telling(headers_of(transaction.src.rdata.wholeMsg))
-        code = info.lastStatusCode
-        crossed = received and code >= 300 and code != 487  # a final answer on its way when we cancelled
-        given_up = code == 487 if self.incoming else self.hung_up and not crossed
         return cause.from_sip(
-            code,
+            info.lastStatusCode,
             info.lastReason,
             headers,
-            remote=received and not self.hung_up,
+            remote=received,
             answered=self.connected,
             rang=self.rang,
-            cancelled=given_up,
         )
 
     @_guarded
@@ -220,7 +220,8 @@ class Calls:
         if (call := self._by_id.get(leg_id)) is None or call.hung_up:
             return
         call.hung_up = True
-        self.wiring.lose_slot(call)  # its slot may be given to another leg from here on
+        call.refusal = code or call.refusal
+        self.wiring.lose_slot(call)  # the stack takes the slot away within the hang-up
         options = pj.CallOpParam()
         options.statusCode = code
         call.hangup(options)

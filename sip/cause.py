@@ -100,24 +100,19 @@ def from_sip(
     remote: bool = True,
     answered: bool = False,
     rang: bool = False,
-    cancelled: bool = False,
 ) -> Cause:
     """The cause of a leg that ended with `code` `reason`.
 
-    `answered`: there had been a 200; `rang`: there had been a 180 or 183; `cancelled`: the caller gave up.
+    `answered`: there had been a 200; `rang`: there had been a 180 or 183.
     An answered leg ended NORMAL unless the message that ended it is itself a failure (code >= 300).
     """
     headers = dict(headers or {})
-    return Cause(code, reason, _kind(code, reason, headers, answered, rang, cancelled), remote, headers)
+    return Cause(code, reason, _kind(code, reason, headers, answered, rang), remote, headers)
 
 
-def _kind(
-    code: int, reason: str, headers: Mapping[str, str], answered: bool, rang: bool, cancelled: bool
-) -> CauseKind:
+def _kind(code: int, reason: str, headers: Mapping[str, str], answered: bool, rang: bool) -> CauseKind:
     if answered:
-        return CauseKind.NORMAL if code < 300 or cancelled else CauseKind.CARRIER_FAILED
-    if cancelled:
-        return CauseKind.CANCELLED
+        return CauseKind.NORMAL if code < 300 else CauseKind.CARRIER_FAILED
     if code < 300:
         return CauseKind.NORMAL
     said = f"{reason} {_header(headers, 'reason')}"

@@ -17,8 +17,6 @@ from sip.playback import Playback
 
 __all__ = ["Leg", "LegEvent", "LegState", "Playback"]
 
-GIVE_UP_S = 2.0
-"""The leg counts as ended this long after a hang-up that nobody answers; its slot may stay taken for 32 s."""
 DTMF_DIGITS = frozenset("0123456789*#ABCD")
 
 
@@ -99,7 +97,6 @@ class Leg:
         self._line = line
         self._playback: Playback | None = None
         self._numbers = itertools.count(1)
-        self._give_up: asyncio.TimerHandle | None = None
 
     async def ask(self, operation: str, *arguments: Any) -> Any:
         """An operation of the pj thread on this leg; None when the leg has ended.  Raises SipError."""
@@ -114,17 +111,13 @@ class Leg:
     async def hangup(self, code: int = 0) -> None:
         """CANCEL, BYE or a refusal (603 or `code`), whatever fits; never raises.
 
-        Does not wait for the other side: `ended` is set when it has agreed, or after GIVE_UP_S.
+        The leg has ended when this returns.  Its call slot stays taken until the other side has agreed,
+        or for 32 s: `Softphone.slots_in_use` counts it.
         """
-        if self.state is LegState.ENDED:
-            return
-        if self._give_up is None:
-            loop = asyncio.get_running_loop()
-            self._give_up = loop.call_later(GIVE_UP_S, self._end_unanswered, self.state)
         try:
             await self.ask("hangup", code)
         except SipError:  # the stack has already lost the dialog, or the phone is stopping
-            self._end_unanswered(self.state)
+            self.give_up()
 
     async def hold(self) -> None:
         """re-INVITE to sendonly."""
@@ -197,8 +190,6 @@ class Leg:
         self.events.put_nowait(LegEvent(kind, cause=cause))
 
     def _close(self, cause: Cause) -> None:
-        if self._give_up is not None:
-            self._give_up.cancel()
         if self._playback is not None:
             self._playback.finish(False)
         if not self.answered.done():
@@ -208,10 +199,6 @@ class Leg:
         self._line.forget(self)
 
     def give_up(self) -> None:
-        """The phone has stopped: the leg is over."""
-        self._end_unanswered(self.state)
-
-    def _end_unanswered(self, state: LegState) -> None:
-        """Nobody answered our BYE or CANCEL: for the owner the leg is over."""
-        kind = CauseKind.NORMAL if state is LegState.CONNECTED else CauseKind.CANCELLED
+        """The phone can't say how the leg ends: for its owner it has."""
+        kind = CauseKind.NORMAL if self.state is LegState.CONNECTED else CauseKind.CANCELLED
         self.happened("ended", Cause(0, "", kind, remote=False))

@@ -6,7 +6,6 @@ For each leg: its own voice goes to the `theirs` port; its player and the legs i
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -37,8 +36,7 @@ class Wiring:
         over = [key for key in call.links if key not in wanted]
         for key in sorted(over, key=lambda key: key[2] == "slot"):
             source, sink = call.links.pop(key)
-            with contextlib.suppress(pj.Error):  # one of them vanished with its call
-                source.stopTransmit(sink)
+            source.stopTransmit(sink)
         for key, (source, sink) in wanted.items():
             if key not in call.links:
                 source.startTransmit(sink)
@@ -77,17 +75,18 @@ class Wiring:
                 self.rewire(other)
 
     def change_slot(self, call: PjCall, slot: pj.AudioMedia | None) -> None:
-        """The leg's place on the bridge is another one: its links are made anew by the next rewire."""
-        old = call.slot
-        call.slot = slot
+        """The leg's place on the bridge is another one: its links are made anew by the next rewire.
+
+        The old ones are forgotten, never stopped: they went with the old place, and the bridge takes
+        "stop" from a place that is gone as "stop everything" at the other end, or aborts.
+        """
+        old, call.slot = call.slot, slot
         if old is None:
             return
         for other in self._calls.values():
-            for key, (source, sink) in list(other.links.items()):
-                if source is old or sink is old:
+            for key, link in list(other.links.items()):
+                if any(media is old for media in link):
                     del other.links[key]
-                    with contextlib.suppress(pj.Error):
-                        source.stopTransmit(sink)
 
     def lose_slot(self, call: PjCall) -> None:
         """The leg is leaving the bridge: nobody feeds it or hears it any more."""

@@ -9,6 +9,8 @@ import numpy as np
 from sip.leg import Leg, LegState
 
 TICK = 320
+PIECE = 800
+SAME = 0.9
 QUIET = 100
 """A-law writes digital silence as 8; anything under this is no tone."""
 
@@ -55,12 +57,21 @@ def loud(audio: np.ndarray) -> np.ndarray:
 
 
 def likeness(heard: np.ndarray, played: np.ndarray) -> float:
-    """1.0 when `played` occurs in `heard` as it is, near 0 when it does not: best normalised correlation."""
-    if len(heard) < len(played):
-        heard = np.pad(heard, (0, len(played) - len(heard)))
-    a, b = heard.astype(float), played.astype(float)
-    size = 1 << (len(a) + len(b)).bit_length()
-    product = np.fft.irfft(np.fft.rfft(a, size) * np.conj(np.fft.rfft(b, size)), size)
-    best = int(np.argmax(product[: len(a) - len(b) + 1]))
-    window = a[best : best + len(b)]
-    return float(np.dot(window, b) / (np.linalg.norm(window) * np.linalg.norm(b) + 1e-9))
+    """The share of `played`, in pieces of 100 ms, that occurs in `heard`, in any order.
+
+    By pieces, because a jitter buffer may drop or repeat a frame between them.
+    """
+    pieces = np.split(played[: len(played) // PIECE * PIECE].astype(float), len(played) // PIECE)
+    return float(np.mean([_best_match(heard.astype(float), piece) > SAME for piece in pieces]))
+
+
+def _best_match(heard: np.ndarray, piece: np.ndarray) -> float:
+    """Best normalised correlation of `piece` with a stretch of `heard`."""
+    if len(heard) < len(piece):
+        return 0.0
+    size = 1 << (len(heard) + len(piece)).bit_length()
+    product = np.fft.irfft(np.fft.rfft(heard, size) * np.conj(np.fft.rfft(piece, size)), size)
+    valid = len(heard) - len(piece) + 1
+    energy = np.concatenate([[0.0], np.cumsum(heard**2)])
+    norms = np.sqrt(energy[len(piece) :] - energy[: -len(piece)]) + 1e4
+    return float(np.max(product[:valid] / (norms[:valid] * np.linalg.norm(piece))))
