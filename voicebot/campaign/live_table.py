@@ -116,7 +116,7 @@ class LiveTable:
         """The table as it stands: live calls last, so that they stay in sight when the terminal is short."""
         now = self._monotonic()
         table = Table(box=box.SIMPLE_HEAD, pad_edge=False, expand=True)
-        for name, share in (("Number", 3), ("Case", 3), ("State", 3), ("Says", 4), ("Came to", 6)):
+        for name, share in (("Number", 3), ("Case", 3), ("State", 3), ("Says", 3), ("Came to", 8)):
             table.add_column(name, ratio=share, no_wrap=True)
         table.add_column("Time", justify="right", no_wrap=True, min_width=5)
         rows = sorted(list(self._rows.values()), key=lambda row: (row.ended is None, row.ended or row.began))
