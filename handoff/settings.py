@@ -52,7 +52,7 @@ class QueueSettings(BaseModel):
     "What a waiting debtor hears: `tone` (made by us) or a WAV file, 8 kHz mono 16 bit."
     hold_line: str | None = None
     "Approved line spoken before hold; null: the talk track has said it."
-    whisper_line: str = "A.whisper"
+    whisper_line: str = "W.brief"
     "Approved line with which the agent is briefed."
     gone_line: str | None = None
     "Approved line for an agent whose debtor hung up; null: only the hang-up."

@@ -58,6 +58,11 @@ async def drops_in_whisper(leg: Leg) -> None:
     end(leg)
 
 
+async def drops_at_once(leg: Leg) -> None:
+    leg.happened("answered", None)
+    end(leg)
+
+
 async def drops_after_whisper(leg: Leg) -> None:
     leg.happened("answered", None)
     await asyncio.sleep(WHISPER_S + 0.15)
@@ -202,7 +207,10 @@ async def test_when_the_debtor_hangs_up_after_the_bridge_the_agent_s_leg_ends(sc
 async def test_the_agent_gives_the_debtor_back_by_key(scene: Build) -> None:
     s = scene({"a": accepts_by_key})
     s.at(H.BRIDGED, lambda: s.agent_leg.happened("dtmf", "*"), after_s=0.05)
+    links_when_back: list[set[tuple[int, int]]] = []
+    s.watchers[H.RETURNED] = lambda: links_when_back.append(set(s.phone.links))
     result = await s.run()
+    assert links_when_back == [set()], "the bot must not speak to an agent who has left"
     assert (result.state, result.returned, result.ended_by) == (H.RETURNED, True, None)
     assert result.tried == [("a", S.RETURNED)]
     assert s.debtor.state is LegState.CONNECTED
@@ -251,10 +259,11 @@ async def test_who_does_not_take_the_call_is_followed_by_the_next(
     assert len(holds) == 1, "the debtor hears the same hold all the while"
 
 
+@pytest.mark.parametrize("drops", [drops_at_once, drops_in_whisper])
 async def test_without_a_key_a_drop_in_the_whisper_is_not_taken_for_accepted(
-    scene: Build,
+    scene: Build, drops: Script
 ) -> None:
-    s = scene({"a": drops_in_whisper, "b": answers_only}, accept_key=None)
+    s = scene({"a": drops, "b": answers_only}, accept_key=None)
     s.at(H.BRIDGED, lambda: end(s.agent_leg))
     result = await s.run()
     assert result.tried == [("a", S.DROPPED), ("b", S.TALKED)]

@@ -31,7 +31,7 @@ RATE = 8000
 DEBTOR_HZ, HOLD_HZ, AGENT_HZ, WHISPER_HZ, GONE_HZ, BOT_HZ = 400.0, 900.0, 1500.0, 2200.0, 2700.0, 3000.0
 WHISPER_S = 1.0
 SETTLE = 2 * int(0.75 * RATE)
-"""Bytes of 0.75 s: the far end's files lag behind by a write buffer of 0.5 s, and RTP by its jitter buffer."""
+"""0.75 s in bytes: the far end's files lag behind by a write buffer of 0.5 s, RTP by its jitter buffer."""
 SETTINGS = QueueSettings(
     name="general", skill="general", max_wait_s=12, ring_s=1.5, tries=3, accept_key="1", accept_s=2,
     return_key="*",
