@@ -1,4 +1,4 @@
-"""Settings of a site: configs/site.yaml, overridden by the environment (VOICEBOT_WORKERS, VOICEBOT_ASR__ENGINE …).
+"""Settings of a site: configs/site.yaml, overridden by the environment (VOICEBOT_ASR__ENGINE=vosk …).
 
 Paths count from the working folder, which is the site's folder: the one that holds `configs/`.
 """
@@ -32,14 +32,14 @@ class Asr(_Part):
 
     engine: Literal["auto", "whisper", "vosk"] = "auto"
     model: Path | None = None
-    threads: int = Field(1, ge=1, le=64)
+    threads: int = Field(default=1, ge=1, le=64)
 
 
 class Tts(_Part):
     """The bot's voice: kokoro:NAME (natural) or espeak:NAME (always there)."""
 
-    voice: str = Field("kokoro:zf_xiaoxiao", pattern=r"^(kokoro|espeak):[A-Za-z0-9_-]+$")
-    processes: int = Field(2, ge=1, le=64)
+    voice: str = Field(default="kokoro:zf_xiaoxiao", pattern=r"^(kokoro|espeak):[A-Za-z0-9_-]+$")
+    processes: int = Field(default=2, ge=1, le=64)
 
 
 class Sip(_Part):
@@ -84,11 +84,11 @@ class Site(BaseSettings):
     agents: Path = Path("configs/agents.yaml")
     queues: Path = Path("configs/queues.yaml")
     policies: tuple[Policy, ...] = Field(
-        (Policy(file=Path("configs/policies/cn-gbt45251-2025.yaml")),), min_length=1
+        default=(Policy(file=Path("configs/policies/cn-gbt45251-2025.yaml")),), min_length=1
     )
     rasa_python: Path = Path("dialogs/rasa/.venv/bin/python")
-    workers: int = Field(2, ge=1, le=256)
-    legs_per_worker: int = Field(2, ge=1, le=30)
+    workers: int = Field(default=2, ge=1, le=256)
+    legs_per_worker: int = Field(default=2, ge=1, le=30)
     "Debtor legs a worker takes at a time; it keeps one slot for a consult leg and one to spare."
     asr: Asr = Asr()
     tts: Tts = Tts()
@@ -142,7 +142,7 @@ def _pack(policy: Policy) -> PackBody:
 
 
 def load_site(path: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Site:
-    """Reads the settings.  Without a path: VOICEBOT_SITE, else configs/site.yaml.  InputError when one is wrong."""
+    """Reads the settings.  Without a path: VOICEBOT_SITE, else configs/site.yaml.  InputError when wrong."""
     environment = os.environ if environment is None else environment
     chosen = Path(path or environment.get(f"{PREFIX}SITE") or SITE_FILE)
     document = YamlDocument.read(chosen)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import types
 import typing
 from collections.abc import Hashable
 from pathlib import Path
@@ -24,7 +23,7 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         seen: set[Any] = set()
         for key_node, _ in node.value:
-            key = self.construct_object(key_node)  # type: ignore[no-untyped-call]
+            key = self.construct_object(key_node)
             if key != "<<" and key in seen:
                 raise yaml.MarkedYAMLError(
                     problem=f"the key {key!r} is given twice", problem_mark=key_node.start_mark
@@ -54,7 +53,7 @@ class YamlDocument:
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
-            data = loader.construct_document(node) if node is not None else {}  # type: ignore[no-untyped-call]
+            data = loader.construct_document(node) if node is not None else {}
         except yaml.MarkedYAMLError as fault:
             mark = fault.problem_mark
             line = mark.line + 1 if mark else None
@@ -133,6 +132,6 @@ def _step(kind: Any, part: int | str) -> Any:
 
 
 def _models(kind: Any) -> list[type[BaseModel]]:
-    if isinstance(kind, type) and not isinstance(kind, types.GenericAlias) and issubclass(kind, BaseModel):
+    if typing.get_origin(kind) is None and isinstance(kind, type) and issubclass(kind, BaseModel):
         return [kind]
     return [model for part in typing.get_args(kind) for model in _models(part)]

@@ -1,4 +1,4 @@
-"""Balance sources: a case is dialled only with data whose age is known.  Missing or unreadable means refused."""
+"""Balance sources: a case is dialled only with data whose age is known.  Missing means refused."""
 
 from __future__ import annotations
 

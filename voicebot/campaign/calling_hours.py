@@ -14,7 +14,7 @@ STEP = timedelta(minutes=1)
 
 
 class CallingHours:
-    """Windows are local time of the campaign's zone on the local date of the call; the host's zone plays no part."""
+    """Windows are local time in the campaign's zone on the local date of the call."""
 
     def __init__(self, campaign: Campaign, gate: Gate) -> None:
         self._campaign, self._gate = campaign, gate

@@ -127,9 +127,9 @@ class Caller(_Part):
 
 
 class Retry(_Part):
-    """One budget of attempts a contact, over all outcomes; only the outcomes named in `after` are tried again."""
+    """One budget of attempts a contact, over all outcomes; only outcomes named in `after` are tried again."""
 
-    attempts: int = Field(1, ge=1, le=20)
+    attempts: int = Field(default=1, ge=1, le=20)
     after: dict[Disposition, Wait] = Field(default_factory=dict)
 
 
@@ -137,7 +137,7 @@ class Balances(_Part):
     """Where the amounts come from: a file that is read again when it changes, or an HTTP endpoint."""
 
     file: Path | None = None
-    http: str | None = Field(None, pattern=r"^https?://")
+    http: str | None = Field(default=None, pattern=r"^https?://")
 
     @model_validator(mode="after")
     def one_source(self) -> Balances:
@@ -173,9 +173,9 @@ class Campaign(_Part):
     trunk: str
     timezone: Zone = "Asia/Shanghai"
     windows: Annotated[dict[str, Windows], BeforeValidator(_days)]
-    lines: int = Field(4, ge=1, le=10_000)
-    calls_per_second: float = Field(2.0, gt=0, le=1000)
-    ring_s: float = Field(30.0, ge=5, le=120)
+    lines: int = Field(default=4, ge=1, le=10_000)
+    calls_per_second: float = Field(default=2.0, gt=0, le=1000)
+    ring_s: float = Field(default=30.0, ge=5, le=120)
     retry: Retry = Retry()
     order: Literal["list", "amount", "overdue", "newest"] = "list"
     queue: str = "general"
@@ -224,7 +224,7 @@ class Campaign(_Part):
 
 
 def load_campaign(path: Path | str, trunks: Path | str = "configs/trunks.yaml") -> Campaign:
-    """Reads and checks a campaign file.  Its paths count from the file's folder, else from the working folder."""
+    """Reads and checks a campaign file.  Paths count from the file's folder, else from the working folder."""
     document = YamlDocument.read(path)
     campaign = document.parse(Campaign)
     changes: dict[str, Any] = {}

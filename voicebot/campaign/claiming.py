@@ -295,17 +295,18 @@ class Claiming:
     def _busy_phones(self, connection: Connection, contact_id: int) -> frozenset[bytes]:
         """Locks a contact's numbers; those that are on a call or held by another claim are busy."""
         query = self._facts.points_query(contact_id)
-        wanted = set(connection.execute(query).scalars())
+        wanted: set[bytes] = set(connection.execute(query).scalars())
         phones = select(PhoneRow.bix).where(PhoneRow.bix.in_(sorted(wanted))).order_by(PhoneRow.bix)
         locked = self._attempts.locked(phones, skip_locked=True, key_share=True)
-        held = wanted - set(connection.execute(locked).scalars())
+        busy: set[bytes | None] = {*wanted - set(connection.execute(locked).scalars())}
         live = select(AttemptRow.bix).where(
             AttemptRow.state.in_(states(LIVE)), AttemptRow.bix.in_(sorted(wanted))
         )
-        return frozenset(held | set(connection.execute(live).scalars()))
+        busy.update(connection.execute(live).scalars())
+        return frozenset(bix for bix in busy if bix is not None)
 
     def _locked_point(self, connection: Connection, row: Row[Any], about: Subject) -> Point:
-        """The number that was claimed.  Its row and the debtor's are held against a stop-list entry just coming."""
+        """The number that was claimed; it and the debtor are held against a stop-list entry just coming."""
         for kind, bix in ((PhoneRow, row.bix), (DebtorRow, about.debtor_bix)):
             connection.execute(self._attempts.locked(select(kind.bix).where(kind.bix == bix), read=True))
         return self._facts.point(connection, row.contact_id, row.bix)

@@ -1,4 +1,4 @@
-"""After the dial: ringing, answered, closed exactly once; what the call asked for; what a dead worker leaves."""
+"""After the dial: ringing, answered, closed exactly once; what was asked for; what a dead worker leaves."""
 
 from __future__ import annotations
 

@@ -36,7 +36,6 @@ OPTIONAL = [
 ]
 COLUMNS = (*REQUIRED, *OPTIONAL)
 PARTIES = ("debtor", "guarantor", "contact", "heir", "unknown")
-MONEY = ("principal", "interest", "penalty")
 ENCODINGS = ("utf-8-sig", "gb18030")
 """GB18030 holds GBK and GB2312; a text that is neither is refused rather than guessed."""
 UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
@@ -205,12 +204,16 @@ def _row(line: int, cells: dict[str, str]) -> ListRow:
         as_of=_instant("as_of", cells.get("as_of", "")),
         flags=tuple(flag for flag in re.split(r"[\s|;,]+", cells.get("flags", "")) if flag),
         notes={name: value for name, value in cells.items() if name not in COLUMNS and name and value},
-        **{name: _money(name, cells[name]) if cells.get(name) else None for name in MONEY},
-        **{name: cells.get(name, "") for name in _TEXTS},
+        principal=_optional_money("principal", cells),
+        interest=_optional_money("interest", cells),
+        penalty=_optional_money("penalty", cells),
+        phone_source=cells.get("phone_source", ""),
+        phone_evidence=cells.get("phone_evidence", ""),
+        institution=cells.get("institution", ""),
+        agency=cells.get("agency", ""),
+        product=cells.get("product", ""),
+        language=cells.get("language", ""),
     )
-
-
-_TEXTS = ("phone_source", "phone_evidence", "institution", "agency", "product", "language")
 
 
 def _money(column: str, text: str) -> int:
@@ -218,6 +221,10 @@ def _money(column: str, text: str) -> int:
         return yuan_to_fen(text)
     except ValueError as fault:
         raise _BadCell(column, str(fault)) from None
+
+
+def _optional_money(column: str, cells: dict[str, str]) -> int | None:
+    return _money(column, cells[column]) if cells.get(column) else None
 
 
 def yuan_to_fen(text: str) -> int:

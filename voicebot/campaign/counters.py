@@ -1,4 +1,4 @@
-"""The counters of the policy packs: reserve before dialling, give back when it is certain that nobody answered.
+"""The counters of the policy packs: reserve before dialling, give back when nobody answered for certain.
 
 A slot is one row's `used` going up by one; the table's own CHECK keeps `used <= cap`, so two claimers
 cannot race past a limit on any engine.
@@ -109,7 +109,7 @@ class Counters:
         limits: Iterable[CountedLimit],
         agreed: bool,
     ) -> list[Slot] | CountedLimit:
-        """Takes one slot of each counter, or says which one is full (the caller then rolls back or gives back)."""
+        """Takes one slot of each counter; when one is full, takes none and says which."""
         taken: list[Slot] = []
         for limit in sorted(limits, key=lambda one: one.counter):
             subject = subjects.key(self._specs[limit.counter].key)
@@ -137,7 +137,7 @@ class Counters:
             set_={"used": DayUseRow.used + 1, "cap": case((DayUseRow.cap < cap, cap), else_=DayUseRow.cap)},
             where=DayUseRow.used < cap,
         )
-        return connection.execute(statement).rowcount == 1
+        return connection.execute(statement.returning(DayUseRow.used)).first() is not None
 
     def _earlier(self, connection: Connection, slot: Slot, days: int) -> int:
         """Use on the earlier days of a rolling window."""

@@ -76,7 +76,7 @@ class FactFinder:
         """Whom the call counts against."""
         return Subjects(campaign.institution, about.debtor_bix, point.bix)
 
-    def points_query(self, contact_id: int) -> Select[tuple[bytes]]:
+    def points_query(self, contact_id: int) -> Select[Any]:
         """The numbers of a contact."""
         return (
             select(ContactPointRow.bix)

@@ -107,7 +107,7 @@ class Ledger:
         return self._claiming.permit(attempt_id, worker)
 
     def not_dialled(self, attempt_id: str, why: str) -> bool:
-        """A claimed or permitted attempt that was certainly not dialled: its slots go back, it is planned again.
+        """A claimed or permitted attempt that certainly was not dialled: slots go back, it is planned again.
 
         After three times its contact is given up.  False when the attempt was closed already.
         """

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
+from sqlalchemy.orm import aliased
 
 from voicebot.campaign.enrolment import phone_binding
 from voicebot.store.database import Store
@@ -100,7 +101,8 @@ def progress(store: Store, campaign_id: str, horizon_ms: int | None = None) -> P
 
 def refusals(store: Store, campaign_id: str) -> list[RefusedRow]:
     """The refused attempts in the campaign's order, numbers masked."""
-    last = select(func.max(DecisionRow.id)).where(DecisionRow.attempt_id == AttemptRow.id).scalar_subquery()
+    newest = aliased(DecisionRow)
+    last = select(func.max(newest.id)).where(newest.attempt_id == AttemptRow.id).scalar_subquery()
     query = (
         select(
             CaseRow.case_id,

@@ -57,7 +57,7 @@ def compile_check(check: p.Check, pack: p.PackBody) -> Passes:
 
 
 def compile_scope(scope: Mapping[str, p.Scalar]) -> Passes:
-    """Whether a rule concerns these facts.  A fact that is missing keeps the rule in force: it fails closed."""
+    """Whether a rule concerns these facts.  A missing fact keeps the rule in force: it fails closed."""
     pairs = [(getter(path), wanted) for path, wanted in scope.items()]
 
     def concerns(facts: Facts) -> bool:

@@ -49,7 +49,7 @@ class Decision:
 
 @dataclass(frozen=True)
 class CountedLimit:
-    """A counter that a call would use up by one, and how far it may go in one calendar day or rolling days."""
+    """A counter that a call uses up by one, and how far it may go in a calendar day or rolling days."""
 
     counter: str
     limit: int

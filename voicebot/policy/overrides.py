@@ -1,4 +1,4 @@
-"""Parameters of a pack as a site or an institution sets them: tighter is welcome, looser than the bound is not."""
+"""Parameters of a pack as a site or institution sets them: tighter is welcome, past the bound is not."""
 
 from __future__ import annotations
 

@@ -47,10 +47,10 @@ class Approvals:
         self._store, self._people = store, people or People(store)
 
     def import_document(self, document: Mapping[str, Any], where: Path | str | None = None) -> Approval:
-        """Checks and keeps a document; importing it again changes nothing.  InputError when it does not hold."""
+        """Checks and keeps a document; again changes nothing.  InputError when it does not hold."""
         missing = [name for name in FIELDS if name not in document]
         if missing or document["state"] not in STATES:
-            raise InputError("this is no approval document", f"It needs {', '.join(FIELDS)}.", where)
+            raise InputError("this is no approval document", f"Needed: {', '.join(FIELDS)}.", where)
         self._check_signatures(document, where)
         approval = Approval(*(str(document[name]) for name in ("track", "version", "digest", "state")))
         signed = moment_ms(datetime.fromisoformat(str(document["signed_at"])))

@@ -1,4 +1,4 @@
-"""Registers that files describe and the store decides by: caller numbers (作业工具), agencies, agreements, case marks."""
+"""Registers that the store decides by: caller numbers (作业工具), agencies, agreements, case marks."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Tools:
         self._store = store
 
     def register(self, tool: Tool) -> None:
-        """Adds or replaces a tool.  InputError when the approver registered it himself or the dates are reversed."""
+        """Adds or replaces a tool.  InputError when its registrar approved it or its dates are reversed."""
         if tool.approved_by is not None and tool.approved_by == tool.registered_by:
             raise InputError("a tool is approved by another person than registered it", key=tool.number)
         if tool.valid_to < tool.valid_from:
@@ -188,7 +188,7 @@ class Agreements:
 
 
 class CaseMarks:
-    """Holds and approvals on a case.  A hold stops every call; an approval lets one happen that else may not."""
+    """Holds and approvals on a case.  A hold stops every call; an approval lets one happen."""
 
     def __init__(self, store: Store, clock: Clock) -> None:
         self._store, self._clock = store, clock

@@ -1,4 +1,4 @@
-"""Ed25519 signatures of people over documents.  One canonical form, so that a document signs the same anywhere."""
+"""Ed25519 signatures of people over documents, in one canonical form that is the same anywhere."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def canonical(document: Mapping[str, Any]) -> bytes:
 
 
 def create_key(path: Path) -> Ed25519PrivateKey:
-    """A new private key in a new PEM file that only its owner may read; an existing file is kept and loaded."""
+    """A new private key in a PEM file that only its owner may read; an existing one is kept and loaded."""
     if path.exists():
         return load_key(path)
     key = Ed25519PrivateKey.generate()

@@ -1,4 +1,4 @@
-"""The stop list: numbers and debtors that nobody may dial.  Effective at the next permission, for every worker."""
+"""The stop list: numbers and debtors that nobody may dial.  In force at the very next permission."""
 
 from __future__ import annotations
 

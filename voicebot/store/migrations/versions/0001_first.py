@@ -232,15 +232,22 @@ def upgrade() -> None:
             name="closed_with_a_disposition",
         ),
         sa.CheckConstraint(
-            "NOT (state IN ('answered', 'claimed', 'dialling', 'ringing')) OR (worker IS NOT NULL AND bix IS NOT NULL)",
+            "NOT (state IN ('answered', 'claimed', 'dialling', 'ringing')) OR (worker IS NOT NULL AND"
+            " bix IS NOT NULL)",
             name="live_owner",
         ),
         sa.CheckConstraint(
-            "disposition IN ('ASSISTANT', 'BUSY', 'CALLBACK', 'CARRIER_FAILED', 'COMPLAINT', 'CONTACT_REFUSED', 'DECEASED', 'DECLINED_TO_PAY', 'DISPUTE', 'EMPTY_NUMBER', 'HARDSHIP', 'HUMAN', 'HUNG_UP', 'MINOR', 'NOT_DIALLED', 'NOT_UNDERSTOOD', 'NOT_VERIFIED', 'NO_ANSWER', 'PAID_CLAIM', 'PLAN_SUBMITTED', 'POWERED_OFF', 'PTP', 'REJECTED', 'RELAYED', 'SILENT', 'STOP_REQUEST', 'SUSPENDED', 'UNKNOWN', 'UNREACHABLE', 'VOICEMAIL', 'VULNERABLE', 'WRONG_PARTY')",
+            "disposition IN ('ASSISTANT', 'BUSY', 'CALLBACK', 'CARRIER_FAILED', 'COMPLAINT', "
+            "'CONTACT_REFUSED', 'DECEASED', 'DECLINED_TO_PAY', 'DISPUTE', 'EMPTY_NUMBER', 'HARDSHIP',"
+            " 'HUMAN', 'HUNG_UP', 'MINOR', 'NOT_DIALLED', 'NOT_UNDERSTOOD', 'NOT_VERIFIED', "
+            "'NO_ANSWER', 'PAID_CLAIM', 'PLAN_SUBMITTED', 'POWERED_OFF', 'PTP', 'REJECTED', "
+            "'RELAYED', 'SILENT', 'STOP_REQUEST', 'SUSPENDED', 'UNKNOWN', 'UNREACHABLE', 'VOICEMAIL',"
+            " 'VULNERABLE', 'WRONG_PARTY')",
             name="attempt_disposition",
         ),
         sa.CheckConstraint(
-            "state IN ('answered', 'claimed', 'closed', 'dialling', 'notdialled', 'planned', 'refused', 'ringing', 'unknown')",
+            "state IN ('answered', 'claimed', 'closed', 'dialling', 'notdialled', 'planned', "
+            "'refused', 'ringing', 'unknown')",
             name="attempt_state",
         ),
         sa.ForeignKeyConstraint(
