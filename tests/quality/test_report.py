@@ -180,7 +180,7 @@ def test_an_unanswered_call_and_an_empty_run_have_readable_pages(
 ) -> None:
     busy = records[3]
     page = Page(write(records).parent / "calls" / f"{busy.attempt_id}.html")
-    assert "Nothing was said on this call." in page.text and "486 Busy Here" in page.text
+    assert "No conversation took place." in page.text and "486 Busy Here" in page.text
     assert "No call was placed." in Page(write([])).text
 
 

@@ -43,7 +43,7 @@ def print_call(record: CallRecord, console: Console, names: Sequence[str] = ()) 
         script.add_row(stamp(at), who, words)
     console.print(script)
     if not script.row_count:
-        console.print("Nothing was said on this call.", style="dim")
+        console.print("No conversation took place.", style="dim")
 
 
 def script_lines(record: CallRecord, names: Sequence[str] = ()) -> list[tuple[float, Text, Text]]:
