@@ -1,15 +1,17 @@
-"""Structured logs: one JSON line an event on stderr.  They carry ids, never personal data."""
+"""Structured logs: one JSON line an event, on stderr or in a file.  They carry ids, never personal data."""
 
 from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 
 import structlog
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Call once, first thing in each process."""
+def configure(level: int = logging.INFO, file: Path | None = None) -> None:
+    """Call first thing in each process; `file` takes the lines instead of stderr, which a live table needs."""
+    sink = sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -19,5 +21,5 @@ def configure(level: int = logging.INFO) -> None:
             structlog.processors.JSONRenderer(ensure_ascii=False),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=sink),
     )

@@ -1,4 +1,4 @@
-"""One answered call, from the opening to the last word: opening → speaking ⇄ listening → deciding → … → closing.
+"""One answered call: opening → speaking ⇄ listening → deciding → … → closing.
 
 The dialog policy decides, the book of prompts allows, the mouth speaks, the ear hears.  This class only
 moves events between them, and holds the verification level: debt lines need level 2, and only the

@@ -27,7 +27,7 @@ class LinkLost(ConnectionError):
 
 
 class Link:
-    """One end of the line.  `handler(kind, body)` is called for each message; its result answers a question."""
+    """One end of the line.  `handler(kind, body)` hears each message; its result answers a question."""
 
     def __init__(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handler: Handler | None = None
@@ -81,7 +81,7 @@ class Link:
             self._send({"kind": kind, "body": body})
 
     async def ask(self, kind: str, *, within_s: float, **body: Any) -> dict[str, Any]:
-        """Sends and waits for the answer.  Raises LinkLost, TimeoutError, or RuntimeError (the handler failed)."""
+        """Sends and waits for the answer.  Raises LinkLost, TimeoutError, or RuntimeError (it failed there)."""
         if self.lost:
             raise LinkLost(kind)
         number = next(self._ids)

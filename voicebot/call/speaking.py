@@ -40,7 +40,7 @@ class Mouth:
     async def say(
         self, lines: Sequence[LineRef], *, level: int, listener: str, interruptible: bool
     ) -> Heard | None:
-        """Speaks the lines.  Returns what interrupted them, or None when all were spoken (or the callee is gone).
+        """Speaks the lines.  Returns what interrupted them; None: all were spoken, or the callee is gone.
 
         Raises LineRefused before a single sample of a refused line is heard.
         """

@@ -1,4 +1,6 @@
-"""The call worker: one process, one softphone, a few calls.  `python -m voicebot.call.worker --socket PATH --name w1`
+"""The call worker: one process, one softphone, a few calls.
+
+`python -m voicebot.call.worker --socket PATH --name w1`
 
 It may die at any instant.  Everything that must survive is written by the supervisor before (the
 permit precedes the INVITE) or after (the record); a worker owns nothing but its calls.

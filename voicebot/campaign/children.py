@@ -1,4 +1,4 @@
-"""Child processes of a run: started with a deadline, told apart in the log, stopped with a kill at the end."""
+"""Child processes of a run: started with a deadline, each with its log, stopped with a kill at the end."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Child:
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], logs: Path) -> Child:
-        logs.mkdir(parents=True, exist_ok=True)
+        logs.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once a child, before any call
         with (logs / f"{name}.log").open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 *command,

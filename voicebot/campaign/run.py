@@ -250,7 +250,7 @@ class CampaignRun:
         return self.clock.now().date()
 
     def _recorder_ready(self) -> bool:
-        """No recorder, no call: the folder must be writable and the disk must have room for an hour of calls."""
+        """No recorder, no call: a folder to write to, and room on the disk for hours of calls."""
         folder = self.folder / "recordings"
         folder.mkdir(parents=True, exist_ok=True)
         return shutil.disk_usage(folder).free > 500 << 20

@@ -22,8 +22,8 @@ app = typer.Typer(
     name="voicebot",
     help=(
         "Outbound voice bot with human handoff for loan-repayment reminder calls.\n\n"
-        "Start with `voicebot doctor` (is this site ready?), then `voicebot check FILE` (who would be called, "
-        "who is refused and why), then `voicebot run FILE`."
+        "Start with `voicebot doctor` (is this site ready?), then `voicebot check FILE` "
+        "(who would be called, who is refused and why), then `voicebot run FILE`."
     ),
     no_args_is_help=True,
     add_completion=False,

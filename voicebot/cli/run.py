@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -17,7 +18,9 @@ from voicebot.campaign.run import CampaignRun, RunResult, clock_of
 from voicebot.campaign.summary import build_summary, write_summary
 from voicebot.clock import Clock
 from voicebot.errors import InputError
+from voicebot.logs import configure
 from voicebot.policy.gate import Gate
+from voicebot.quality.calls import names_by_case
 from voicebot.quality.report import write_report
 from voicebot.settings import Site, load_site
 from voicebot.simulate.judge import judge_run
@@ -45,7 +48,8 @@ def run_campaign_file(
             "the site has no keys yet.", "Run `voicebot demo prepare`, or create a key ring.", site.keys
         )
     folder = run_folder(site, campaign)
-    folder.mkdir(parents=True)
+    (folder / "logs").mkdir(parents=True)
+    configure(file=folder / "logs" / "supervisor.log")
     store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
     store = Store.open(store_url, KeyRing.load(site.keys))
     try:
@@ -55,9 +59,10 @@ def run_campaign_file(
         clock_text = f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
         with LiveTable(campaign.name, console=console, clock_text=clock_text) as table:
             result = asyncio.run(CampaignRun(site, campaign, store, gate, clock, folder, table, _say).run())
+        names = names_by_case(store, result.campaign_id)
     finally:
         store.close()
-    faults = _report(site, campaign, clock, folder, result)
+    faults = _report(site, campaign, clock, folder, result, names)
     if faults:
         raise typer.Exit(1)
 
@@ -71,7 +76,14 @@ def _say(step: str) -> None:
     console.print(f"[dim]starting: {step}[/dim]")
 
 
-def _report(site: Site, campaign: Campaign, clock: Clock, folder: Path, result: RunResult) -> list[str]:
+def _report(
+    site: Site,
+    campaign: Campaign,
+    clock: Clock,
+    folder: Path,
+    result: RunResult,
+    names: Mapping[str, tuple[str, ...]],
+) -> list[str]:
     """Writes summary and report; returns what did not go as it must."""
     summary = build_summary(
         campaign=campaign.name,
@@ -90,6 +102,7 @@ def _report(site: Site, campaign: Campaign, clock: Clock, folder: Path, result: 
         records=result.records,
         refused=result.refused,
         summary=summary,
+        names=names,
     )
     summary_table(summary, result.refused, console=console)
     faults = [f"the run stopped: {result.fault}"] if result.fault else []
