@@ -1,4 +1,4 @@
-"""The real models (VOICEBOT_MODELS, or the project's var/models that `make test` fills) and recorded samples."""
+"""The real models (VOICEBOT_MODELS, or var/models that `make test` fills) and recorded samples."""
 
 from __future__ import annotations
 

@@ -5,22 +5,28 @@ from voicebot.speech.announcements import AnnouncementKind, classify
 from voicebot.speech.asr.whisper import WhisperEngine
 
 SAID = {
-    "您好，您拨打的电话已关机。": "powered_off", "对不起，您所拨打的电话已关机，请稍后再拨。": "powered_off",
-    "您好，您拨打的号码是空号，请核对后再拨。": "empty_number", "您好,您拨打的号码是空好请何对后再拨": "empty_number",
-    "您好，您拨打的电话正在通话中，请稍后再拨。": "busy", "您好，请不要挂机，您拨打的电话正在通话中。": "busy",
-    "您好，您拨打的电话暂时无法接通，请稍后再拨。": "unreachable", "对不起，您拨打的用户不在服务区，请稍后再拨。": "unreachable",
-    "您好，您所拨打的号码已停机。": "suspended", "您好您所拨打的号码以停机": "suspended", "对不起，您拨打的用户已暂停服务。": "suspended",
-    "对不起，您拨打的用户暂时无人接听，请稍后再拨。": "no_answer", "您好，我现在不方便接听电话，请在滴声后留言。": "voicemail",
-    "您好，我是机主的智能助理，请问您有什么事吗？": "assistant", "您好,我是基主的智能助理。": "assistant",
-    "您好，您拨打的用户已启用来电提醒业务，我们将用短信通知该用户。": "call_forward", "对不起，您拨打的号码有误，请查证后再拨。": "empty_number",
-    "您好您拨打的": "generic", "您好您撥打的電話已關機": "powered_off",
-}  # fmt: skip
+    "您好，您拨打的电话已关机。": "powered_off",
+    "对不起，您所拨打的电话已关机，请稍后再拨。": "powered_off",
+    "您好，您拨打的号码是空号，请核对后再拨。": "empty_number",
+    "您好,您拨打的号码是空好请何对后再拨": "empty_number",
+    "您好，您拨打的电话正在通话中，请稍后再拨。": "busy",
+    "您好，请不要挂机，您拨打的电话正在通话中。": "busy",
+    "您好，您拨打的电话暂时无法接通，请稍后再拨。": "unreachable",
+    "对不起，您拨打的用户不在服务区，请稍后再拨。": "unreachable",
+    "您好，您所拨打的号码已停机。": "suspended",
+    "您好您所拨打的号码以停机": "suspended",
+    "对不起，您拨打的用户已暂停服务。": "suspended",
+    "对不起，您拨打的用户暂时无人接听，请稍后再拨。": "no_answer",
+    "您好，我现在不方便接听电话，请在滴声后留言。": "voicemail",
+    "您好，我是机主的智能助理，请问您有什么事吗？": "assistant",
+    "您好,我是基主的智能助理。": "assistant",
+    "您好，您拨打的用户已启用来电提醒业务，我们将用短信通知该用户。": "call_forward",
+    "对不起，您拨打的号码有误，请查证后再拨。": "empty_number",
+    "您好您拨打的": "generic",
+    "您好您撥打的電話已關機": "powered_off",
+}
 
-PEOPLE = (
-    "喂，你好。|我手机快关机了|我不是机主|我是机主的老婆|发短信给我就行|我现在在开会，不方便说话。|我的卡停机了|"
-    "我是他秘书|这个号码是我刚换的，不认识这个人。|他不在家，你晚点再打吧。|你们不要再给我打电话了。|你打错电话了|"
-    "我刚才在通话，没接到|无法接受|你发短信通知我|我正在吃饭呢，你快点说。|你说什么？|我要转人工。"
-).split("|")  # fmt: skip
+PEOPLE = ["喂，你好。", "我手机快关机了", "我不是机主", "我是机主的老婆", "发短信给我就行", "我现在在开会，不方便说话。", "我的卡停机了", "我是他秘书", "这个号码是我刚换的，不认识这个人。", "他不在家，你晚点再打吧。", "你们不要再给我打电话了。", "你打错电话了", "我刚才在通话，没接到", "无法接受", "你发短信通知我", "我正在吃饭呢，你快点说。", "你说什么？", "我要转人工。"]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "kind"), SAID.items())
@@ -34,16 +40,21 @@ def test_people_are_no_machines(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("sample", "kind"), [("ann_n_empty", "empty_number"), ("ann_n_off", "powered_off"), ("ann_n_vm", "voicemail")]
+    ("sample", "kind"),
+    [("ann_n_empty", "empty_number"), ("ann_n_off", "powered_off"), ("ann_n_vm", "voicemail")],
 )
-def test_recorded_announcements_from_their_first_seconds(whisper: WhisperEngine, sample: str, kind: str) -> None:
+def test_recorded_announcements_from_their_first_seconds(
+    whisper: WhisperEngine, sample: str, kind: str
+) -> None:
     session = whisper.open("announcement", ())
     session.feed(read_pcm(sample)[: int(5.5 * 16000)])
     assert classify(session.decode().text) is AnnouncementKind(kind)
 
 
 @pytest.mark.parametrize("sample", ["zm_yunxi_c006_alaw8k", "zm_yunxi_c054_alaw8k", "zf_xiaoxiao_c042_noisy"])
-def test_the_announcement_prompt_does_not_make_a_machine_of_a_person(whisper: WhisperEngine, sample: str) -> None:
+def test_the_announcement_prompt_does_not_make_a_machine_of_a_person(
+    whisper: WhisperEngine, sample: str
+) -> None:
     session = whisper.open("announcement", ())
     session.feed(read_pcm(sample))
     assert classify(session.decode().text) is None

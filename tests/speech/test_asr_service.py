@@ -139,9 +139,12 @@ async def test_clients_of_vosk_server_are_understood(service: RunningService) ->
 
 
 @pytest.mark.parametrize(
-    "message", ["no json", "[]", '{"config": {"sample_rate": 44100}}', '{"config": {"purpose": "x"}}', '{"sing": 1}']
+    "message",
+    ["no json", "[]", '{"config": {"sample_rate": 44100}}', '{"config": {"purpose": "x"}}', '{"sing": 1}'],
 )
-async def test_a_wrong_message_gets_an_error_and_the_connection_lives(service: RunningService, message: str) -> None:
+async def test_a_wrong_message_gets_an_error_and_the_connection_lives(
+    service: RunningService, message: str
+) -> None:
     connector = aiohttp.UnixConnector(str(service.socket))
     async with aiohttp.ClientSession(connector=connector) as http, http.ws_connect("http://speech/") as ws:
         await ws.send_str(message)

@@ -11,7 +11,13 @@ CADENCES = {
     Tone.UNOBTAINABLE: ([0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.4, 0.4], 0.7),
     Tone.STEADY: ([30.0, 0.0], 2.7),
 }
-SPEECH = ["zm_yunxi_c006_alaw8k", "zf_xiaoxiao_c042_noisy", "zf_xiaoxiao_a007_alaw8k", "ann_n_vm", "ann_n_off"]
+SPEECH = [
+    "zm_yunxi_c006_alaw8k",
+    "zf_xiaoxiao_c042_noisy",
+    "zf_xiaoxiao_a007_alaw8k",
+    "ann_n_vm",
+    "ann_n_off",
+]
 
 
 def first_tone(pcm: bytes) -> tuple[Tone, float] | None:

@@ -15,7 +15,10 @@ from pypinyin import lazy_pinyin
 
 from voicebot.speech.spoken.numerals import plain
 
-ANNOUNCEMENT_PROMPT = "您好，您拨打的电话已关机，正在通话中，暂时无法接通，是空号，已停机，无人接听，请稍后再拨，请在滴声后留言。"
+ANNOUNCEMENT_PROMPT = (
+    "您好，您拨打的电话已关机，正在通话中，暂时无法接通，是空号，已停机，"
+    "无人接听，请稍后再拨，请在滴声后留言。"
+)
 """For the recogniser, in early media and the first 3 s only: on unclear audio it makes announcements up."""
 
 
@@ -32,30 +35,21 @@ class AnnouncementKind(StrEnum):
     GENERIC = "generic"
 
 
-_KEYWORDS: tuple[tuple[AnnouncementKind, tuple[str, ...]], ...] = (
-    (AnnouncementKind.POWERED_OFF, ("已关机", "已经关机", "电话关机", "用户关机", "手机关机")),
-    (AnnouncementKind.EMPTY_NUMBER, ("是空号", "为空号", "号码不存在", "号码有误", "并不存在")),
-    (AnnouncementKind.SUSPENDED, ("已停机", "已经停机", "号码停机", "暂停服务", "停止服务")),
-    (AnnouncementKind.BUSY, ("正在通话中", "电话通话中", "请不要挂机", "用户正忙", "线路正忙")),
-    (
-        AnnouncementKind.UNREACHABLE,
-        ("暂时无法接通", "电话无法接通", "用户无法接通", "无法接通请", "不在服务区"),
-    ),
-    (AnnouncementKind.NO_ANSWER, ("无人接听", "没有人接听")),
-    (
-        AnnouncementKind.VOICEMAIL,
-        ("滴声后", "声后留言", "请留言", "语音信箱", "提示音后", "后请留言", "留言请按", "录制留言"),
-    ),
+_KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
+    (AnnouncementKind.POWERED_OFF, "已关机 已经关机 电话关机 用户关机 手机关机"),
+    (AnnouncementKind.EMPTY_NUMBER, "是空号 为空号 号码不存在 号码有误 并不存在"),
+    (AnnouncementKind.SUSPENDED, "已停机 已经停机 号码停机 暂停服务 停止服务"),
+    (AnnouncementKind.BUSY, "正在通话中 电话通话中 请不要挂机 用户正忙 线路正忙"),
+    (AnnouncementKind.UNREACHABLE, "暂时无法接通 电话无法接通 用户无法接通 无法接通请 不在服务区"),
+    (AnnouncementKind.NO_ANSWER, "无人接听 没有人接听"),
+    (AnnouncementKind.VOICEMAIL, "滴声后 声后留言 请留言 语音信箱 提示音后 后请留言 留言请按 录制留言"),
     (
         AnnouncementKind.ASSISTANT,
-        ("智能助理", "智能助手", "语音助理", "通信助理", "小秘书", "机主的", "机主现在", "机主暂时", "代为接听", "代接电话"),
+        "智能助理 智能助手 语音助理 通信助理 小秘书 机主的 机主现在 机主暂时 代为接听 代接电话",
     ),
-    (
-        AnnouncementKind.CALL_FORWARD,
-        ("来电提醒", "短信通知该", "短信通知您", "短信的形式", "短信形式通知"),
-    ),
-    (AnnouncementKind.GENERIC, ("您拨打的", "所拨打的", "请稍后再拨", "候再拨", "查证后再拨")),
-)  # fmt: skip
+    (AnnouncementKind.CALL_FORWARD, "来电提醒 短信通知该 短信通知您 短信的形式 短信形式通知"),
+    (AnnouncementKind.GENERIC, "您拨打的 所拨打的 请稍后再拨 候再拨 查证后再拨"),
+)
 _CONFUSED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"))
 _HUMAN = re.compile(r"不是机主|机主的(?:老婆|老公|朋友|家人|同事|妈|爸|儿|女|哥|弟|姐|妹)")
 
@@ -70,7 +64,7 @@ def _sounds(text: str) -> str:
 
 @lru_cache(maxsize=1)
 def _keyword_sounds() -> tuple[tuple[AnnouncementKind, tuple[str, ...]], ...]:
-    return tuple((kind, tuple(_sounds(word) for word in words)) for kind, words in _KEYWORDS)
+    return tuple((kind, tuple(_sounds(word) for word in words.split())) for kind, words in _KEYWORDS)
 
 
 def classify(text: str) -> AnnouncementKind | None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import webrtcvad  # type: ignore[import-untyped]
+import webrtcvad
 
 from voicebot.errors import NotReady
 from voicebot.speech.audio import FRAME_SECONDS, SAMPLE_RATE, SILENCE_DBFS, Samples, level_dbfs, to_float
@@ -41,8 +41,7 @@ _LEVEL_FRAMES = 3
 
 @dataclass(frozen=True)
 class Voicing:
-    """One 20 ms frame.  `level_dbfs` is this frame's own level; `probability` is Silero's last answer (0 while
-    it sleeps)."""
+    """One 20 ms frame: its own level, the decision, and Silero's last answer (0 while it sleeps)."""
 
     level_dbfs: float
     voiced: bool

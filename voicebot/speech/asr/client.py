@@ -29,7 +29,7 @@ _BACKLOG_BYTES = 30 * SAMPLE_RATE * 2
 
 
 class SpeechUnavailable(RuntimeError):
-    """The speech service is down, too slow or failed on this utterance.  The call asks again or hands over."""
+    """The speech service is down, too slow or failed on this utterance: the call asks again or hands over."""
 
 
 class SpeechService:
@@ -113,7 +113,7 @@ class Recognizer:
             self._sender = asyncio.create_task(self._send_soon())
 
     async def speculate(self) -> Hypothesis:
-        """Text of what was fed so far, at final quality, without ending the utterance.  Raises SpeechUnavailable."""
+        """Final-quality text of what was fed so far; the utterance goes on.  Raises SpeechUnavailable."""
         return await self._decoded({"speculate": 1})
 
     async def finalize(self, unchanged: bool = False) -> Hypothesis:

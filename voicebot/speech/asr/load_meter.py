@@ -49,7 +49,7 @@ class LoadMeter:
                 self._recent.append((decode_ms, audio_s))
 
     def stats(self) -> dict[str, Any]:
-        """queue (decodes waiting or running), sessions, decodes, rtf, decode_ms p50 and p95 of the last 200."""
+        """queue (decodes waiting or running), sessions, decodes; rtf and decode_ms of the last 200."""
         times = sorted(ms for ms, _ in self._recent)
         audio_s = sum(s for _, s in self._recent)
         return {

@@ -1,12 +1,13 @@
 """The speech service: recognisers in a process of their own, behind vosk-server's websocket protocol.
 
-    python -m voicebot.speech.asr.service --socket PATH --models DIR [--engine auto|whisper|vosk] [--threads N]
+    python -m voicebot.speech.asr.service --socket PATH --models DIR [--engine auto] [--threads N]
 
 One connection is one recogniser.  Text messages: {"config": {"sample_rate": 8000, "phrase_list": […],
-"purpose": "live"|"announcement", "partials": bool}}, {"eof": 1}, {"reset": 1}; ours on top: {"speculate": 1},
-{"stats": 1}, and "id" in any of them, which comes back in the answer.  Binary messages are 8 kHz int16 PCM; as
-in vosk-server each is answered by {"partial": …} unless the configuration says "partials": false.
-Unlike vosk-server, {"eof": 1} keeps the connection: the next audio starts the next utterance.
+"purpose": "live"|"announcement", "partials": bool}}, {"eof": 1}, {"reset": 1}; ours on top:
+{"speculate": 1}, {"stats": 1}, and "id" in any of them, which comes back in the answer.  Binary messages are
+8 kHz int16 PCM; as in vosk-server each is answered by {"partial": …} unless the configuration says
+"partials": false.  Unlike vosk-server, {"eof": 1} keeps the connection: the next audio starts the next
+utterance.
 """
 
 from __future__ import annotations
@@ -224,6 +225,11 @@ def _bind(path: Path) -> socket.socket:
     return listener
 
 
+def _unbind(listener: socket.socket, path: Path) -> None:
+    listener.close()
+    path.unlink(missing_ok=True)
+
+
 async def serve(path: Path, engine: Engine, threads: int) -> None:
     """Serves until SIGTERM or SIGINT; the socket file is gone afterwards."""
     listener = _bind(path)
@@ -240,8 +246,7 @@ async def serve(path: Path, engine: Engine, threads: int) -> None:
         await stop.wait()
         await runner.cleanup()
     finally:
-        listener.close()
-        path.unlink(missing_ok=True)
+        _unbind(listener, path)
 
 
 def main(

@@ -36,7 +36,7 @@ class Utterance:
         self._ahead: asyncio.Task[Hypothesis] | None = None
 
     def feed(self, pcm: bytes) -> None:
-        """Takes audio; cheap.  It reaches the session before the next decode or partial, and a streaming one at once."""
+        """Takes audio; cheap.  The session gets it before the next decode, a streaming one at once."""
         self._unfed += pcm
         if self._streaming and (self._pump is None or self._pump.done()):
             self._pump = asyncio.create_task(self._stream())
@@ -59,7 +59,7 @@ class Utterance:
         return await asyncio.shield(self._ahead)
 
     async def finish(self, unchanged: bool = False) -> Hypothesis:
-        """The utterance's text, then starts the next one.  With `unchanged` the caller vouches that nothing was
+        """The utterance's text; the next one starts.  With `unchanged` the caller vouches that nothing was
         said since the speculation, whatever the level on the line."""
         if self._ahead is not None and (unchanged or not self._new_speech):
             hypothesis = await asyncio.shield(self._ahead)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import soxr
-import vosk  # type: ignore[import-untyped]
+import vosk
 
 from voicebot.errors import NotReady
 from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_spaces
@@ -24,8 +24,8 @@ _POOL = 64
 
 
 class VoskEngine:
-    """`folder` holds an unpacked model (am/, conf/, graph/).  Phrases are not used: a grammar would drop every
-    other word."""
+    """`folder` holds an unpacked model (am/, conf/, graph/).  Phrases are not used: a grammar would drop all
+    other words."""
 
     capabilities = Capabilities(partials=True, biasing=False, streaming=True)
 
@@ -72,6 +72,8 @@ class VoskSession:
     def __init__(self, engine: VoskEngine) -> None:
         self._engine = engine
         self._recognizer = engine.take()
+        self._unread = False
+        self._busy_ms = 0.0
         self.reset()
 
     def feed(self, pcm: bytes) -> None:

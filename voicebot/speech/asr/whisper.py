@@ -14,12 +14,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import ctranslate2  # type: ignore[import-untyped]
+import ctranslate2
 import numpy as np
 import soxr
-import tokenizers  # type: ignore[import-untyped]
-from faster_whisper.feature_extractor import FeatureExtractor  # type: ignore[import-untyped]
-from faster_whisper.tokenizer import Tokenizer  # type: ignore[import-untyped]
+import tokenizers
+from faster_whisper.feature_extractor import FeatureExtractor
+from faster_whisper.tokenizer import Tokenizer
 
 from voicebot.errors import NotReady
 from voicebot.speech.announcements import ANNOUNCEMENT_PROMPT
@@ -27,8 +27,11 @@ from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_
 from voicebot.speech.audio import SAMPLE_RATE, Samples, level_dbfs, to_float
 from voicebot.speech.spoken.numerals import simplify
 
-DOMAIN_PROMPT = "还款，逾期，利息，违约金，分期，征信，转人工，投诉，本人，打错了，别再打了，已经还了，明天，下周三，十五号，尾号"
-"""A plain list of the domain's words in simplified characters; a prompt in dialogue style doubles the errors."""
+DOMAIN_PROMPT = (
+    "还款，逾期，利息，违约金，分期，征信，转人工，投诉，本人，打错了，"
+    "别再打了，已经还了，明天，下周三，十五号，尾号"
+)
+"""A plain list of the domain's words in simplified characters: a dialogue-style prompt doubles the errors."""
 
 _MODEL_RATE = 16000
 _FRAMES_A_SECOND = 100

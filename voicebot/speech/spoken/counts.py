@@ -13,6 +13,6 @@ def speak_count(n: int) -> str:
 
 
 def parse_count(text: str, measure: str) -> int | None:
-    """Number in front of one of the measure words (a regular expression such as `期|个月`); None without one."""
+    """Number in front of one of the measure words (a regular expression: `期|个月`), or None."""
     match = re.search(rf"({NUMBER})(?:{measure})", plain(text))
     return from_chinese(match[1]) if match else None

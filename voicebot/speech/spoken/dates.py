@@ -26,12 +26,31 @@ _N = r"(?:\d{1,3}|[零〇一二两三四五六七八九十]{1,4})"
 _WEEKDAY = {"一": 0, "二": 1, "三": 2, "四": 3, "五": 4, "六": 5, "末": 5, "日": 6, "天": 6}
 _WEEKDAY.update({str(i): i - 1 for i in range(1, 8)})
 _RELATIVE_DAYS = {"今": 0, "明": 1, "后": 2}
-_OVERDUE = r"(?<!逾期)(?<!逾期了)(?<!拖了)(?<!欠了)(?<!超过)(?<!过期)(?<!晚了)(?<!等了)(?<!已经)(?<!分)(?<!每)(?<!这)(?<!前)(?<!上)"
+_OWING = (
+    "逾期",
+    "逾期了",
+    "拖了",
+    "欠了",
+    "超过",
+    "过期",
+    "晚了",
+    "等了",
+    "已经",
+    "分",
+    "每",
+    "这",
+    "前",
+    "上",
+)
+_NOT_OWING = "".join(f"(?<!{word})" for word in _OWING)
+"""A span after these is how long a debt is old, an instalment plan or the past: no day to come."""
+_FEW = "几|半|一两|两三|三两|三四|四五|三五|五六"
 
 _PAST = re.compile(
     r"昨[天晚日]|大?前[天晚]|上上?个?(?:周|星期|礼拜)[一二三四五六日天末1-7]?|上个?月(?:底|初|中)?"
     rf"(?:{_N}[号日])?|前(?:两|几|{_N})天|{_N}(?:天|个?星期|周|个月)(?:以前|之前|前)(?!还|处理|给|打)"
-    r"|去年|几[号日]|每个?月(?:底|初|中)?"rf"(?:{_N}[号日])?"
+    r"|去年|几[号日]|每个?月(?:底|初|中)?"
+    rf"(?:{_N}[号日])?"
 )
 _NEGATED = re.compile(
     r"(?:[^,，。;；]{0,2})?(?:不行|不可以|不方便|没空|没时间|没有时间|没钱|没有钱|还不了|还不上|不能|来不及|不在)"
@@ -157,22 +176,47 @@ def _festival(match: re.Match[str], today: date) -> date | None:
     return None
 
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date | None]], ...] = (
-    (re.compile(rf"(?:(?P<y>明|今|\d{{4}}|二[零〇][二三][零〇一二三四五六七八九])年)?(?P<m>{_N})月(?:份)?(?P<d>{_N})(?:[号日]|(?!个|天|[点块元期]))"), _month_day),
-    (re.compile(r"(?P<w>下下个?|下个?|这个?|本)?(?:周|星期|礼拜)(?P<wd>[一二三四五六日天末1-7])(?!个)"), _week_day),
-    (re.compile(rf"(?P<nm>下下个?月|下个?月|这个?月|本月)(?:的)?(?P<d>{_N})[号日]"), _named_month_day),
-    (re.compile(r"(?P<nm>下下个?月|下个?月|这个?月|本月|当月)?的?(?P<k>(?<=月)[底末初中])(?!旬)"), _part_of_month),
-    (re.compile(r"(?P<nm>下个?|这个?|本)?月(?P<k>[底末初中])"), _part_of_month),
+_Reader = Callable[[re.Match[str], date], date | None]
+_YEAR = r"明|今|\d{4}|二[零〇][二三][零〇一二三四五六七八九]"
+_PARTS_OF_DAY = "凌晨|早上|上午|中午|下午|傍晚|晚上"
+_WEEK = "(?:周|星期|礼拜)"
+
+_RULES: tuple[tuple[re.Pattern[str], _Reader], ...] = (
+    (
+        re.compile(rf"(?:(?P<y>{_YEAR})年)?(?P<m>{_N})月份?(?P<d>{_N})(?:[号日]|(?!个|天|[点块元期]))"),
+        _month_day,
+    ),
+    (re.compile(rf"(?P<w>下下个?|下个?|这个?|本)?{_WEEK}(?P<wd>[一二三四五六日天末1-7])(?!个)"), _week_day),
+    (re.compile(rf"(?P<nm>下下个?月|下个?月|这个?月|本月)的?(?P<d>{_N})[号日]"), _named_month_day),
+    (
+        re.compile(r"(?P<nm>下下个?月|下个?月|这个?月|本月|当月)?的?(?P<k>(?<=月)[底末初中])(?!旬)"),
+        _part_of_month,
+    ),
+    (re.compile(r"(?P<nm>下下个?|下个?|这个?|本|当)?月的?(?P<k>[底末初中])"), _part_of_month),
     (re.compile(rf"(?<![月\d])(?P<d>{_N})[号日](?!码|线|楼)"), _bare_day),
-    (re.compile(r"(?P<d>(?:\d{2}|[一二三]?十[一二三四五六七八九]?))好(?![的吧吗了啊])"), _bare_day),
+    # recognisers write 十五好 for 十五号
+    (re.compile(r"(?P<d>\d{2}|[一二三]?十[一二三四五六七八九]?)好(?![的吧吗了啊])"), _bare_day),
     (re.compile(r"(?P<far>大*)(?P<rel>[今明后])[天日儿晚早夜](?!多)"), _named_day),
-    (re.compile(rf"{_OVERDUE}(?:再?过|等)?(?P<n>几|半|一两|两三|三两|三四|四五|三五|五六|{_N})个?(?P<u>天|星期|礼拜|周|月)(?!前|以前|没|了|又|[一二三四五六日末])"), _span),
+    (
+        re.compile(
+            rf"{_NOT_OWING}(?:再?过|等)?(?P<n>{_FEW}|{_N})个?(?P<u>天|星期|礼拜|周|月)"
+            r"(?!前|以前|没|了|又|[一二三四五六日末])"
+        ),
+        _span,
+    ),
     (re.compile(r"这(?P<n>两|几)(?P<u>天)"), _span),
-    (re.compile(r"(?P<n>下)个?(?:周|星期|礼拜)(?![一二三四五六日天末1-7])"), lambda m, t: t + timedelta(days=7)),
-    (re.compile(r"下个?月(?![底末初中\d一二三四五六七八九十的])"), lambda m, t: _month(t, 1)),
+    (re.compile(rf"下个?{_WEEK}(?![一二三四五六日天末1-7])"), lambda match, today: today + timedelta(days=7)),
+    (
+        re.compile(r"下个?月(?![底末初中\d一二三四五六七八九十的])"),
+        lambda match, today: _month(today, 1),
+    ),
     (re.compile(r"(?P<f>春节|过年|元旦|国庆)(?P<before>之前|以前|前)?"), _festival),
-    (re.compile(rf"马上|立刻|立马|待会|等会|一会儿?(?=就|去|给|转)|(?:凌晨|早上|上午|中午|下午|傍晚|晚上)|{_N}点(?:半|钟|左右|以后|之后|以前|之前|前|整)"), lambda m, t: t),
-)  # fmt: skip
+)
+_TODAY = re.compile(
+    rf"马上|立刻|立马|待会|等会|一会儿?(?=就|去|给|转)|{_PARTS_OF_DAY}"
+    rf"|{_N}点(?:半|钟|左右|以后|之后|以前|之前|前|整)"
+)
+"""At once, or a time of day with no day named."""
 
 
 def speak_date(iso: str, today: date) -> str:
@@ -196,14 +240,12 @@ def parse_date(text: str, today: date) -> date | None:
     """
     said = _PAST.sub(lambda m: "#" * len(m[0]), plain(text))
     spans: list[tuple[int, int, date | None]] = []
-    for rank, (pattern, read) in enumerate(_RULES):
-        last_rank = rank == len(_RULES) - 1
+    for pattern, read in _RULES:
         for match in pattern.finditer(said):
-            if any(match.start() < end and match.end() > start for start, end, _ in spans):
-                continue
-            if last_rank and spans:
-                continue  # 明天上午: the time of day belongs to the day already found
-            spans.append((match.start(), match.end(), read(match, today)))
+            if not any(match.start() < end and match.end() > start for start, end, _ in spans):
+                spans.append((match.start(), match.end(), read(match, today)))
+    if not spans:
+        spans = [(match.start(), match.end(), today) for match in _TODAY.finditer(said)]
     named = [
         (start, day)
         for start, end, day in spans

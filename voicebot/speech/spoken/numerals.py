@@ -6,7 +6,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-import opencc  # type: ignore[import-untyped]
+import opencc
 
 DIGITS = "零一二三四五六七八九"
 VALUE: dict[str, int] = {c: i for i, c in enumerate(DIGITS)}
@@ -51,7 +51,7 @@ def _below_ten_thousand(n: int) -> str:
 
 
 def to_chinese(n: int) -> str:
-    """Cardinal as said when counting: 0 → 零, 12 → 十二, 105 → 一百零五, 2000 → 二千.  n from 0 to below 10**12."""
+    """Cardinal as said when counting: 12 → 十二, 105 → 一百零五, 2000 → 二千.  0 ≤ n < 10**12."""
     if not 0 <= n < 10**12:
         raise ValueError("number outside 0 … 10**12")
     if n == 0:
@@ -70,7 +70,7 @@ def to_chinese(n: int) -> str:
 
 
 def with_measure(n: int) -> str:
-    """Cardinal before a measure word: 两 for a 2 at the head (两元, 两百, 两千, 两万), 二 elsewhere (十二, 二十)."""
+    """Cardinal before a measure word: a 2 at the head is 两 (两元, 两百, 两万), elsewhere 二 (十二, 二十)."""
     text = to_chinese(n)
     return re.sub(r"^二(?=$|[百千万亿])", "两", text)
 

@@ -27,7 +27,7 @@ _VAGUE = (
 
 
 def speak_time(hhmm: str) -> str:
-    """`HH:MM` (24 h) as it is said: 15:15 → 下午三点一刻, 20:30 → 晚上八点半.  ValueError when it is no time."""
+    """`HH:MM` (24 h) as it is said: 15:15 → 下午三点一刻, 20:30 → 晚上八点半.  ValueError for no time."""
     clock = time.fromisoformat(hhmm)
     hour, minute = clock.hour, clock.minute
     bounds = ((6, "凌晨"), (9, "早上"), (12, "上午"), (13, "中午"), (18, "下午"), (24, "晚上"))
@@ -108,7 +108,7 @@ def _resolve(hour: int, minute: int, part: str | None, now: time | None) -> str 
             hour += 12
     elif hour == 12:
         hour = 0 if re.search(r"凌晨|夜|晚", part) else 12
-    elif evening and part != "半夜" or part == "中午" and hour < 11:
+    elif (evening and part != "半夜") or (part == "中午" and hour < 11):
         hour += 12 if hour < 12 else 0
     if hour == 24:
         hour = 0

@@ -57,7 +57,7 @@ class PromptCache:
         processes: int = 2,
         progress: Progress | None = None,
     ) -> None:
-        """Renders what is missing in worker processes; blocks.  Only one rendering runs below a root at a time.
+        """Renders what is missing in worker processes; blocks.  One rendering runs below a root at a time.
 
         Raises RenderError when a clause cannot be rendered (the others are kept), InputError or NotReady when
         the voice is unknown or not installed.

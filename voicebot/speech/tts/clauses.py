@@ -7,7 +7,7 @@ and run-time slots stand alone, so that each of their values is rendered once.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 MIN_CHARACTERS = 2
 """A shorter static clause cannot be rendered well: it joins its neighbour."""
@@ -22,7 +22,8 @@ def slots_in(text: str) -> tuple[str, ...]:
     return tuple(_SLOT.findall(text))
 
 
-def _spoken_length(text: str) -> int:
+def spoken_length(text: str) -> int:
+    """Characters that are spoken: no punctuation, no blanks."""
     return len(re.sub(r"[^\w{}]", "", text))
 
 
@@ -54,7 +55,7 @@ def _pieces(clause: str, runtime: frozenset[str]) -> Iterable[str]:
 
 def _append(parts: list[str], piece: str, runtime: frozenset[str]) -> None:
     if not parts or _alone(piece, runtime) or _alone(parts[-1], runtime):
-        if parts and _spoken_length(piece) == 0 and not _alone(parts[-1], runtime):
+        if parts and spoken_length(piece) == 0 and not _alone(parts[-1], runtime):
             parts[-1] += piece
             return
         parts.append(piece)
@@ -62,7 +63,7 @@ def _append(parts: list[str], piece: str, runtime: frozenset[str]) -> None:
     last = parts[-1]
     both_static = not slots_in(last) and not slots_in(piece)
     same_sentence = last[-1] not in _SENTENCE_END
-    too_short = min(_spoken_length(last), _spoken_length(piece)) < MIN_CHARACTERS
+    too_short = min(spoken_length(last), spoken_length(piece)) < MIN_CHARACTERS
     if (both_static and same_sentence) or too_short:
         parts[-1] += piece
     else:
@@ -88,8 +89,3 @@ def gap_after(text: str) -> float:
 def fill(part: str, values: dict[str, str]) -> str:
     """A part with the spoken forms of its slots put in.  KeyError names a slot without a value."""
     return _SLOT.sub(lambda m: values[m[1]], part)
-
-
-def is_speakable(texts: Sequence[str]) -> bool:
-    """True when every text has something to say."""
-    return all(_spoken_length(text) > 0 for text in texts)

@@ -17,7 +17,7 @@ _MIN_SAMPLES = 1000
 def speak(voice: str, rate: int, out: str, text: str) -> int:
     """Renders and checks; the exit code."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # espeak's driver prints there
-    import pyttsx3  # type: ignore[import-untyped]
+    import pyttsx3
 
     engine = pyttsx3.init("espeak")
     done = threading.Event()

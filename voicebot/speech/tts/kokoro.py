@@ -14,11 +14,10 @@ from voicebot.speech.audio import Samples
 from voicebot.speech.tts.engine import RenderError
 from voicebot.speech.tts.pronounce import phonemes
 
-KOKORO_VERSION = "kokoro-1.0-int8/1"
+KOKORO_VERSION = "kokoro-1.0-int8/2"
 _RATE = 24000
 _MAX_TOKENS = 508
 _STYLE = 256
-_CLOSED = ("。", "！", "？", ".", "!", "?", "，", ",", "；", "：", "、")
 
 
 class KokoroVoice:
@@ -49,8 +48,7 @@ class KokoroVoice:
         self._speed = np.array([speed], np.float32)
 
     def render(self, text: str) -> tuple[Samples, int]:
-        spoken = text if text.rstrip().endswith(_CLOSED) else text + "，"
-        tokens = [self._vocabulary[c] for c in phonemes(spoken) if c in self._vocabulary]
+        tokens = [self._vocabulary[c] for c in phonemes(text) if c in self._vocabulary]
         if not tokens or len(tokens) > _MAX_TOKENS:
             raise RenderError("the text has nothing to say, or is too long for one clause")
         inputs = {

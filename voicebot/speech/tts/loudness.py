@@ -44,4 +44,4 @@ def to_prompt(samples: Samples, rate: int) -> Samples:
     prompt = narrow[start:end] * np.float32(gain)
     prompt[:block] *= fade
     prompt[-block:] *= fade[::-1]
-    return prompt.astype(np.float32)
+    return np.asarray(prompt, np.float32)

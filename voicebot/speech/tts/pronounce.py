@@ -9,67 +9,33 @@ import logging
 import re
 from functools import lru_cache
 
-import jieba  # type: ignore[import-untyped]
-from misaki.zh import ZHG2P  # type: ignore[import-untyped]
+import jieba
+from misaki.zh import ZHG2P
 from pypinyin import Style, lazy_pinyin, load_phrases_dict
 
 from voicebot.speech.spoken.numerals import DIGITS
 
-_LETTERS = dict(
-    zip(
-        "ABCDEFGHIJKLMNOPQRSTUVWXYZ",
-        [
-            "ˈA",
-            "bˈi",
-            "sˈi",
-            "dˈi",
-            "ˈi",
-            "ˈɛf",
-            "ʤˈi",
-            "ˈAʧ",
-            "ˈI",
-            "ʤˈA",
-            "kˈA",
-            "ˈɛl",
-            "ˈɛm",
-            "ˈɛn",
-            "ˈO",
-            "pˈi",
-            "kjˈu",
-            "ˈɑɹ",
-            "ˈɛs",
-            "tˈi",
-            "jˈu",
-            "vˈi",
-            "dˈʌbᵊlju",
-            "ˈɛks",
-            "wˈI",
-            "zˈi",
-        ],
-        strict=True,
-    )
-)
+_LETTERS = {
+    "A": "ˈA", "B": "bˈi", "C": "sˈi", "D": "dˈi", "E": "ˈi", "F": "ˈɛf", "G": "ʤˈi", "H": "ˈAʧ", "I": "ˈI",
+    "J": "ʤˈA", "K": "kˈA", "L": "ˈɛl", "M": "ˈɛm", "N": "ˈɛn", "O": "ˈO", "P": "pˈi", "Q": "kjˈu",
+    "R": "ˈɑɹ", "S": "ˈɛs", "T": "tˈi", "U": "jˈu", "V": "vˈi", "W": "dˈʌbᵊlju", "X": "ˈɛks", "Y": "wˈI",
+    "Z": "zˈi",
+}  # fmt: skip
 """English letter names in Kokoro's own phonemes (misaki's English notation)."""
 
 _STILL = re.compile(r"还(?=[有是没未需要会可能在请不想得剩欠差将应让记好])")
 """还 is hái (still) in front of these, unless it is part of a word of paying."""
-_PAY_BEFORE = "应待归偿已未先再能需来可要后前期您你我他她就会未经清"
-"""还 after these is huán even in front of one of the words above (应还不应还)."""
+_PAY_BEFORE = "应待归偿"
+"""After these 还 is huán whatever follows (应还不还)."""
+_PAY = "环"
+"""Sounds as 还 in 还款 and has no other reading."""
 _PHRASES = {
-    "银行": [["yín"], ["háng"]],
-    "重新": [["chóng"], ["xīn"]],
-    "转账": [["zhuǎn"], ["zhàng"]],
-    "转接": [["zhuǎn"], ["jiē"]],
-    "转人工": [["zhuǎn"], ["rén"], ["gōng"]],
-    "应还": [["yīng"], ["huán"]],
-    "便于": [["biàn"], ["yú"]],
-    "处理": [["chǔ"], ["lǐ"]],
     "为您": [["wèi"], ["nín"]],
     "更正": [["gēng"], ["zhèng"]],
-    "调解": [["tiáo"], ["jiě"]],
+    "转人工": [["zhuǎn"], ["rén"], ["gōng"]],
 }
-_PAY = "环"
-"""Same sound as 还 in 还款, and unambiguous."""
+"""Readings that jieba's words and pypinyin's dictionary miss."""
+_SCRIPTS = re.compile(r"([\u4e00-\u9fff]+)|([A-Za-z]+)|([^\u4e00-\u9fffA-Za-z]+)")
 
 
 @lru_cache(maxsize=1)
@@ -89,23 +55,21 @@ def disambiguate(text: str) -> str:
         if not _STILL.match(text, start):
             return _PAY
         before = text[start - 1] if start else ""
-        return _PAY if before in "应待归偿" and before else "还"
+        return _PAY if before and before in _PAY_BEFORE else "还"
 
     return re.sub("还", read, text)
 
 
 def phonemes(text: str) -> str:
-    """Kokoro phonemes of a text of hanzi, Latin letters and punctuation.  Arabic digits are read one by one."""
+    """Kokoro phonemes of a text of hanzi, Latin letters and punctuation.  Arabic digits: one by one."""
     _prepare()
     text = re.sub(r"\d", lambda m: DIGITS[int(m[0])], disambiguate(text))
     parts = []
-    for hanzi, letters, other in re.findall(
-        r"([\u4e00-\u9fff]+)|([A-Za-z]+)|([^\u4e00-\u9fffA-Za-z]+)", text
-    ):
+    for hanzi, letters, other in _SCRIPTS.findall(text):
         if hanzi:
             parts.append(" ".join(_word(word) for word in jieba.lcut(hanzi)))
         elif letters:
-            parts.append(" " + " ".join(_LETTERS[c] for c in letters.upper()) + " ")
+            parts.append(" " + "".join(_LETTERS[c] for c in letters.upper()) + " ")
         else:
             parts.append(ZHG2P.map_punctuation(other) + " ")
     return re.sub(r"\s+", " ", "".join(parts)).strip()

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from voicebot.errors import InputError
 from voicebot.speech.audio import SAMPLE_RATE, Samples, to_pcm
+from voicebot.speech.tts.clauses import spoken_length
 from voicebot.speech.tts.engine import RenderError, Voice, load_voice
 from voicebot.speech.tts.loudness import to_prompt
 
@@ -19,7 +20,9 @@ _MIN_SECONDS_A_CHARACTER = 0.05
 
 
 def render_prompt(voice: Voice, text: str) -> Samples:
-    """8 kHz samples of one clause.  Raises RenderError when the audio is empty or far too short."""
+    """8 kHz samples of one clause.  Raises RenderError for nothing to say or far too little audio."""
+    if spoken_length(text) == 0:
+        raise RenderError("the text has nothing to say")
     prompt = to_prompt(*voice.render(text))
     characters = sum(1 for c in text if "\u4e00" <= c <= "\u9fff")
     if prompt.size < max(0.1, characters * _MIN_SECONDS_A_CHARACTER) * SAMPLE_RATE:
