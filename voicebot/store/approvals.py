@@ -16,6 +16,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, insert, select
 
 from voicebot.errors import InputError
@@ -23,11 +24,35 @@ from voicebot.store.audit import moment_ms
 from voicebot.store.database import Store
 from voicebot.store.models import ApprovalRow
 from voicebot.store.people import People
-from voicebot.store.signatures import is_signed_by
+from voicebot.store.signatures import is_signed_by, sign
 
 FIELDS = ("id", "track", "version", "digest", "state", "author", "signed_at", "signatures")
 STATES = ("approved", "revoked")
 _NEWEST_FIRST = (ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())
+
+
+def signed_document(
+    track: str,
+    version: str,
+    digest: str,
+    state: str,
+    author: str,
+    signed_at: datetime,
+    signers: Mapping[str, Ed25519PrivateKey],
+) -> dict[str, Any]:
+    """A document as people sign it; `signers` are their private keys by person id."""
+    body: dict[str, Any] = {
+        "kind": "approval",
+        "id": f"{digest[:16]}-{state}-{signed_at:%Y%m%dT%H%M%S}",
+        "track": track,
+        "version": version,
+        "digest": digest,
+        "state": state,
+        "author": author,
+        "signed_at": signed_at.isoformat(timespec="seconds"),
+    }
+    signatures = [{"person": person, "signature": sign(key, body)} for person, key in sorted(signers.items())]
+    return {**body, "signatures": signatures}
 
 
 @dataclass(frozen=True)
