@@ -13,7 +13,7 @@ on_path() { command -v "$1" >/dev/null 2>&1; }
 python_makes_environments() { python3 -c 'import ensurepip, venv' >/dev/null 2>&1; }
 uv_runs() { uv --version >/dev/null 2>&1 || [ -x .uv/bin/uv ]; }
 has_postgres() { compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
-has_chromium() { on_path chromium || on_path chromium-browser || on_path google-chrome; }
+has_chromium() { on_path chromium || on_path google-chrome; }
 
 # What is there counts, not which package brought it: a site may have Node.js from elsewhere.
 missing=()

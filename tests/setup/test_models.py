@@ -36,7 +36,7 @@ def model(sha256: str = hashlib.sha256(CONTENT).hexdigest()) -> Model:
 
 @pytest.fixture
 def registry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A uv that unpacks a package of ours, notes each call in `log`, and fails while a file `down` is there."""
+    """A uv that unpacks a package of ours, notes calls in `log`, and fails while a file `down` is there."""
     folder = tmp_path / "registry"
     folder.mkdir()
     client = folder / "uv"

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +9,6 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from voicebot.errors import InputError
 from voicebot.settings import load_site
 from voicebot.speech.models import FileState, ModelShelf, catalogue, choose
 
@@ -29,8 +26,7 @@ Names = Annotated[
 @app.command("list")
 def list_models(models: Folder = None) -> None:
     """Show every known model, its licence and whether it is installed."""
-    with _told():
-        shelf = ModelShelf(_folder(models))
+    shelf = ModelShelf(_folder(models))
     table = Table(title=f"Models in {shelf.root}", title_justify="left")
     for column in ("model", "state", "MB", "licence", "what it does"):
         table.add_column(column, justify="right" if column == "MB" else "left")
@@ -51,9 +47,8 @@ def list_models(models: Folder = None) -> None:
 @app.command("install")
 def install(names: Names = None, models: Folder = None) -> None:
     """Fetch what is missing or wrong.  Optional models are fetched when they are named."""
-    with _told():
-        chosen = choose(names or ())
-        placed = ModelShelf(_folder(models)).install(chosen, lambda line: typer.echo(f"… {line}"))
+    chosen = choose(names or ())
+    placed = ModelShelf(_folder(models)).install(chosen, lambda line: typer.echo(f"… {line}"))
     what = ", ".join(model.name for model in chosen)
     typer.echo(f"{what}: {len(placed)} file(s) installed" if placed else f"{what}: installed and right")
 
@@ -65,9 +60,8 @@ def check(
     deep: Annotated[bool, typer.Option("--deep", help="Read every file again.")] = False,
 ) -> None:
     """Compare the installed files with the list; exit code 1 when one is missing or wrong."""
-    with _told():
-        chosen = choose(names or ())
-        faults = ModelShelf(_folder(models)).faults(chosen, deep=deep)
+    chosen = choose(names or ())
+    faults = ModelShelf(_folder(models)).faults(chosen, deep=deep)
     for model in chosen:
         mine = [fault for fault in faults if fault.model is model]
         for one in mine:
@@ -80,13 +74,3 @@ def check(
 
 def _folder(given: Path | None) -> Path:
     return given if given is not None else load_site().models
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """A fault that a person can mend becomes one line and exit code 2."""
-    try:
-        yield
-    except InputError as fault:
-        typer.echo(f"✗ {fault}", err=True)
-        raise typer.Exit(2) from None

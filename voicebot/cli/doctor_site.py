@@ -1,0 +1,147 @@
+"""The doctor's look at the site: files, models, keys, store, talk tracks, trunks."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from dialogs.manifest import Manifest
+from sip.trunk import Trunk, load_trunks
+from voicebot.cli.finding import Finding
+from voicebot.cli.trunk_probe import answer_to_options
+from voicebot.settings import Site
+from voicebot.speech.models import ModelShelf, choose
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+
+PREPARE = "For the demo run: make setup"
+
+
+def files(site: Site) -> Finding:
+    """The files that settings name are there; the packs load."""
+    named = (site.trunks, site.tools, site.people, site.agents, site.queues)
+    missing = [str(path) for path in named if not path.exists()]
+    if missing:
+        return Finding.bad(
+            f"{', '.join(missing)} missing", "Write it, or name another file in the site's file."
+        )
+    packs = ", ".join(pack.label for pack in site.packs())
+    return Finding.fine(f"{len(named)} files; rules of {packs}")
+
+
+def models(site: Site, *, deep: bool = False) -> Finding:
+    """The models of the engines that this site is set to."""
+    own = site.asr.model
+    if own is not None and not own.is_dir():
+        return Finding.bad(
+            f"asr.model {own} is no folder", "Unpack the Vosk model there, or remove the setting."
+        )
+    if site.asr.engine == "vosk" and own is None:
+        return Finding.bad("asr.engine is vosk, but asr.model names no model", "Set asr: {model: FOLDER}.")
+    names = ["silero"]
+    if site.asr.engine == "whisper" or own is None:
+        names.append("whisper-base")
+    if site.tts.voice.startswith("kokoro:"):
+        names.append("kokoro")
+    faults = ModelShelf(site.models).faults(choose(names), deep=deep)
+    if faults:
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        return Finding.bad(f"{faults[0]}{more}", "Run: voicebot models install")
+    recognises = f"vosk ({own})" if own is not None and site.asr.engine != "whisper" else "whisper-base"
+    how = "read again" if deep else "as listed"
+    return Finding.fine(
+        f"{', '.join(names)} {how}; recognises with {recognises}, speaks with {site.tts.voice}"
+    )
+
+
+def keys(site: Site) -> Finding:
+    """The key ring that opens the store's columns."""
+    if not site.keys.exists():
+        return Finding.bad(f"{site.keys} is missing", PREPARE)
+    KeyRing.load(site.keys)
+    mode = site.keys.stat().st_mode & 0o777
+    if mode & 0o077:
+        return Finding.bad(
+            f"{site.keys} can be read by others (mode {mode:o})", f"Run: chmod 600 {site.keys}"
+        )
+    return Finding.fine(f"{site.keys}, mode {mode:o}")
+
+
+def store(site: Site) -> Finding:
+    """The store opens; one that is not there yet is made by the first run."""
+    url = make_url(site.store)
+    shown = url.render_as_string(hide_password=True)
+    if not site.keys.exists():
+        return Finding.bad("not tried: there is no key ring", PREPARE)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return Finding.fine(f"{shown} will be made by the first run")
+    began = time.perf_counter()
+    opened = Store.open(site.store, KeyRing.load(site.keys))
+    opened.close()
+    return Finding.fine(f"{shown} opens ({(time.perf_counter() - began) * 1000:.0f} ms)")
+
+
+def tracks(site: Site) -> Finding:
+    """Every approved digest was built, so that it can be spoken."""
+    approved = _approved(site)
+    if not approved:
+        return Finding.bad(
+            f"no approved talk track in {site.approvals}", f"scripts-review approve. {PREPARE}"
+        )
+    built = []
+    for digest, name in approved.items():
+        folder = site.tracks / digest
+        if not (folder / "manifest.json").exists() or not (folder / "model.tar.gz").exists():
+            source = site.talktracks / f"{name.split()[0]}.yaml"
+            do = f"Run: .venv/bin/python -m dialogs.build {source} --out {site.tracks}"
+            return Finding.bad(f"{name} ({digest[:12]}) is approved but not built", do)
+        manifest = Manifest.load(folder / "manifest.json")
+        built.append(f"{name} ({digest[:12]}, {len(manifest.lines)} lines)")
+    return Finding.fine(f"approved and built: {', '.join(built)}")
+
+
+def _approved(site: Site) -> dict[str, str]:
+    """Digests that the site's documents approve, the newest word counting, with track and version.
+
+    Signatures are checked when a run imports the documents; here it is asked whether anything is there.
+    """
+    newest: dict[str, dict[str, str]] = {}
+    for path in sorted(site.approvals.glob("*.json")):
+        document = json.loads(path.read_text(encoding="utf-8"))
+        if isinstance(document, dict) and {"digest", "state", "signed_at"} <= document.keys():
+            known = newest.get(document["digest"])
+            if known is None or known["signed_at"] <= document["signed_at"]:
+                newest[document["digest"]] = document
+    return {
+        digest: f"{document.get('track')} {document.get('version')}"
+        for digest, document in newest.items()
+        if document["state"] == "approved"
+    }
+
+
+def trunks(site: Site) -> Finding:
+    """Each gateway is asked with OPTIONS; any SIP answer means that somebody is there."""
+    said: list[str] = []
+    silent: list[str] = []
+    for trunk in load_trunks(site.trunks).values():
+        if trunk.simulated:
+            said.append(f"{trunk.name} is simulated (its gateways start with the run)")
+        for gateway in trunk.gateways:
+            answer = answer_to_options(gateway, site.sip.ip)
+            (said if answer else silent).append(_told(trunk, gateway, answer))
+    if silent:
+        return Finding.bad(
+            "; ".join(silent), "Check the address, the firewall and whether the carrier answers OPTIONS."
+        )
+    return Finding.fine("; ".join(said))
+
+
+def _told(trunk: Trunk, gateway: str, answer: str) -> str:
+    return (
+        f"{trunk.name} {gateway} answers {answer}"
+        if answer
+        else f"{trunk.name} {gateway} does not answer OPTIONS"
+    )
