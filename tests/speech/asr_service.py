@@ -22,9 +22,8 @@ class RunningService:
 
 
 def command(socket: Path, models: Path, *options: str) -> list[str]:
-    return [
-        sys.executable, "-m", "voicebot.speech.asr.service", "--socket", str(socket), "--models", str(models), *options
-    ]  # fmt: skip
+    service = [sys.executable, "-m", "voicebot.speech.asr.service"]
+    return [*service, "--socket", str(socket), "--models", str(models), *options]
 
 
 def start(socket: Path, models: Path, *options: str) -> RunningService:

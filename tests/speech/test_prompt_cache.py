@@ -114,7 +114,7 @@ def test_unknown_and_missing_voices_are_said(tmp_path: Path, models: Path) -> No
             cache.path(voice, "您好")
     with pytest.raises(NotReady, match="zf_nobody"):
         cache.render("kokoro:zf_nobody", ["您好"], models)
-    with pytest.raises(NotReady, match="model.onnx"):
+    with pytest.raises(NotReady, match=r"model\.onnx"):
         cache.render(KOKORO, ["您好"], tmp_path)
 
 
