@@ -20,8 +20,9 @@ from typing import Any
 import pjsua2.pjsua2 as pj
 import structlog
 
-from sip.calls import Account, Calls
+from sip.calls import Calls
 from sip.errors import SipError
+from sip.pj_call import Account
 from sip.ports import PortBlock
 
 log = structlog.get_logger()
@@ -135,6 +136,7 @@ class Engine:
                 self._endpoint.libHandleEvents(POLL_MS)
             except pj.Error as error:
                 log.error("sip.events_failed", reason=error.reason)
+            self._calls.sweep()  # first: a command that crossed with the end of its leg does nothing
             self._serve()
             self._calls.sweep()
             if self._stopping or not threading.main_thread().is_alive():

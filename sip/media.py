@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pjsua2.pjsua2 as pj
+import structlog
 
 from sip.errors import SipError
+
+log = structlog.get_logger()
 
 TICK_MS = 20
 CLOCK_RATE = 8000
@@ -67,8 +70,9 @@ class _Port(pj.AudioMediaPort):  # type: ignore[misc]  # the binding has no type
         try:
             pcm = frame_bytes(frame) if frame.type == _PICKED_UP else SILENCE
             self._on_frame(pcm if len(pcm) == TICK_BYTES else SILENCE)
-        except Exception:  # an exception that escapes a director callback keeps pj objects alive
+        except Exception as fault:  # escaping from here, it would keep pj objects alive
             self._on_frame = _nowhere
+            log.error("sip.port_failed", fault=type(fault).__name__)
 
 
 def _nowhere(pcm: bytes) -> None:

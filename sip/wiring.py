@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pjsua2.pjsua2 as pj
 
 if TYPE_CHECKING:
-    from sip.calls import PjCall
+    from sip.pj_call import PjCall
 
 LinkKey = tuple[str, int, str]
 Link = tuple[pj.AudioMedia, pj.AudioMedia]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sip.calls import headers_of
 from sip.cause import CauseKind, from_sip, q850_cause
+from sip.pj_call import headers_of
 
 
 @pytest.mark.parametrize(

@@ -212,6 +212,30 @@ async def test_debtor_and_agent_are_joined_after_a_whisper(
     assert likeness(agent_ticks.ours, debtor_voice) > LIKE
 
 
+async def test_a_joined_leg_that_was_on_hold_is_joined_again(
+    phone: Softphone, far: FarEnd, write_wav: WriteWav, tmp_path: Path
+) -> None:
+    debtor_voice, agent_voice = sweep(0.8), sweep(0.8, 3000, 300)
+    async with FarEnd(tmp_path / "agent") as agent:
+        debtor_leg, debtor, _ = await connect(phone, far)
+        agent_leg, agents, agent_ticks = await connect(phone, agent)
+        await bridge.join(debtor_leg, agent_leg)
+        await far.do("hold", leg=debtor)
+        await asyncio.sleep(0.4)
+        await far.do("unhold", leg=debtor)
+        await asyncio.sleep(0.4)
+        await far.do("play", leg=debtor, wav=str(write_wav("debtor.wav", debtor_voice)))
+        await agent.do("play", leg=agents, wav=str(write_wav("agent.wav", agent_voice)))
+        await asyncio.sleep(1.3)
+        await finish(debtor_leg, debtor, far)
+        await asyncio.sleep(0.2)
+        assert agent_leg.state is LegState.CONNECTED
+        await finish(agent_leg, agents, agent)
+        assert likeness(samples(agent.heard(agents)), debtor_voice) > LIKE
+    assert likeness(samples(far.heard(debtor)), agent_voice) > LIKE
+    assert likeness(agent_ticks.ours, debtor_voice) > LIKE
+
+
 async def test_listening_one_way(phone: Softphone, far: FarEnd, write_wav: WriteWav, tmp_path: Path) -> None:
     voice, other_voice = sweep(0.8), sweep(0.8, 3000, 300)
     async with FarEnd(tmp_path / "listener") as listener:
