@@ -12,8 +12,15 @@ def test_what_is_said_means_the_same_number(n: int) -> None:
 
 def test_liang_stands_only_at_the_head() -> None:
     assert [with_measure(n) for n in (2, 12, 20, 22, 200, 2000, 20000, 2222)] == [
-        "两", "十二", "二十", "二十二", "两百", "两千", "两万", "两千二百二十二",
-    ]  # fmt: skip
+        "两",
+        "十二",
+        "二十",
+        "二十二",
+        "两百",
+        "两千",
+        "两万",
+        "两千二百二十二",
+    ]
 
 
 def test_mixed_writing_of_recognisers() -> None:
