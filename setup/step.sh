@@ -54,15 +54,29 @@ fail_logged() {
     fail "$1 (log: $SETUP_LOG)"
 }
 
-# logged COMMAND…: output goes to the log; on a terminal its progress bars and complaints stay on the screen.
+# logged COMMAND…: output goes to the log; a terminal sees the seconds count meanwhile.
 logged() {
+    local ticker="" status=0
     LOGGED_FROM=$(($(wc -c <"$SETUP_LOG" 2>/dev/null || echo 0) + 1))
     echo "+ $*" >>"$SETUP_LOG"
     if [ -t 2 ]; then
-        "$@" >>"$SETUP_LOG" 9>&- </dev/null
-    else
-        "$@" >>"$SETUP_LOG" 2>&1 9>&- </dev/null
+        count_seconds 9>&- &
+        ticker=$!
     fi
+    "$@" >>"$SETUP_LOG" 2>&1 9>&- </dev/null || status=$?
+    if [ -n "$ticker" ]; then
+        kill "$ticker" 2>/dev/null || true
+        wait "$ticker" 2>/dev/null || true
+        printf '\r\033[K' >&2
+    fi
+    return $status
+}
+
+# Ends by itself when the script is gone, for Ctrl-C does not reach a background job.
+count_seconds() {
+    while sleep 1 && kill -0 $$ 2>/dev/null; do
+        printf '\r\033[K… %s: %s' "$STEP" "$(elapsed)" >&2
+    done
 }
 
 # retry COMMAND…: runs it until it succeeds, with growing waits; the last status when it never does.
