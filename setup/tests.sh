@@ -6,7 +6,6 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON=.venv/bin/python
-OURS="voicebot dialogs sip handoff scripts_review tests benchmarks"
 JOBS=2 # tests that place no calls share the cores; those that do run alone, for real audio needs the machine
 failed=()
 
@@ -21,8 +20,8 @@ run() {
     echo "── $name: exit $status, $((SECONDS - start)) s"
 }
 
-run "style" $PYTHON -m ruff check $OURS
-run "format" $PYTHON -m ruff format --check --quiet $OURS
+run "style" $PYTHON -m ruff check .
+run "format" $PYTHON -m ruff format --check .
 run "types" $PYTHON -m mypy
 run "imports" .venv/bin/lint-imports
 if [ "${1:-}" != checks ]; then
