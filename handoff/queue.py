@@ -122,6 +122,8 @@ class AgentQueue:
         self._numbers = itertools.count(1)
         self._outcomes: Counter[SeatOutcome] = Counter()
         self._expired = 0
+        for agent_id, why in self.unqualified().items():
+            log.warning("agent_unqualified", agent=agent_id, rule=why.rule, reason=why.reason)
 
     # ---- asked by workers
 

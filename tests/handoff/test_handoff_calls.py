@@ -171,7 +171,8 @@ async def test_an_accepted_handoff_who_hears_whom(scene: Scene) -> None:
     assert not scene.debtor.ended.done()
     assert result.bridged_at is not None
     assert scene.sent(HOLD_HZ)[-1] <= result.bridged_at + 0.1
-    assert scene.sent(AGENT_HZ)[0] <= result.bridged_at + 0.2
+    # The packets of the pressed key take the place of the agent's voice for up to 0.2 s.
+    assert scene.sent(AGENT_HZ)[0] <= result.bridged_at + 0.5
 
     debtor_heard, agent_heard = scene.far.heard(scene.debtor_far), scene.far.heard(agent)
     waiting, talking = debtor_heard[:debtor_until_bridge], debtor_heard[debtor_until_bridge + SETTLE :]
