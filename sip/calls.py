@@ -10,6 +10,7 @@ from typing import Any
 
 import pjsua2.pjsua2 as pj
 
+from sip.errors import NoSlot
 from sip.media import PairPool, Player, open_player
 from sip.pj_call import Account, PjCall
 from sip.wiring import Wiring
@@ -23,8 +24,8 @@ _BURY_AFTER_S = 0.5
 class Calls:
     """The legs of a phone; every method runs on the pj thread."""
 
-    def __init__(self, post: Post, max_calls: int) -> None:
-        self.post = post
+    def __init__(self, post: Post, max_calls: int, slots: Callable[[], int]) -> None:
+        self.post, self._slots = post, slots
         self._max_calls = max_calls
         self.account: Account | None = None
         self.gone: list[int] = []
@@ -48,7 +49,9 @@ class Calls:
     def dial(
         self, leg_id: int, uri: str, caller: str | None, headers: Sequence[tuple[str, str]]
     ) -> tuple[str, str]:
-        """Sends the INVITE.  Returns Call-ID and our own URI."""
+        """Sends the INVITE.  Returns Call-ID and our own URI.  Raises NoSlot."""
+        if self._slots() >= self._max_calls:
+            raise NoSlot(f"all {self._max_calls} lines of this phone are taken.")
         options = pj.CallOpParam(True)
         for name, value in headers:
             header = pj.SipHeader()
@@ -69,7 +72,7 @@ class Calls:
         """A call came in: 486 when all lines are taken, else a leg for its owner to answer."""
         leg_id = -next(self._ids)  # dialled legs count upwards
         call = self._by_id[leg_id] = PjCall(self, leg_id, pj_id, incoming=True)
-        if self.count > self._max_calls:
+        if self._slots() >= self._max_calls:  # PJSIP counts the new call after this callback
             self.hangup(leg_id, 486)
             return
         info = call.getInfo()

@@ -158,6 +158,8 @@ class Engine:
                 result = getattr(self._calls, operation)(*arguments)
             except pj.Error as error:
                 fault = CommandFailed(error.status, error.reason)
+            except SipError as error:
+                fault = error.with_traceback(None)
             except Exception as error:
                 fault = SipError(f"{operation} failed: {type(error).__name__}: {error}")
             if not awaited:
@@ -194,7 +196,7 @@ class Engine:
         account.idUri = self._identity
         rtp = account.mediaConfig.transportConfig
         rtp.boundAddress, rtp.port, rtp.portRange = self._ip, self._ports.rtp_port, self._ports.rtp_count
-        self._calls = Calls(self._post, self._max_calls)
+        self._calls = Calls(self._post, self._max_calls, self.slots)
         self._account = self._calls.account = Account(self._calls)
         self._account.create(account)
         self._calls.open(endpoint)

@@ -57,7 +57,6 @@ class Softphone:
         self._ports: PortBlock | None = None
         self._legs: dict[int, Leg] = {}
         self._numbers = itertools.count(1)
-        self._placing = 0
         self._next_dial = 0.0
         self._out: collections.deque[tuple[int, str, Any]] = collections.deque()
         self._kicked = False
@@ -128,11 +127,8 @@ class Softphone:
                 raise DialError("this is not a SIP URI.", "It reads sip:user@host:port.")
         engine = self._running()
         await self._throttle()
-        if self.slots_in_use() + self._placing >= min(self.settings.max_calls, self.call_limit):
-            raise NoSlot(f"all {self.settings.max_calls} lines of this phone are taken.")
         leg = Leg(self, next(self._numbers), LegState.CALLING, remote_uri=uri, local_uri=caller or "")
         self._legs[leg.id] = leg
-        self._placing += 1
         try:
             command = engine.submit("dial", leg.id, uri, caller, tuple(headers))
             leg.sip_call_id, leg.local_uri = await asyncio.wrap_future(command)
@@ -148,8 +144,6 @@ class Softphone:
         except SipError:
             self._legs.pop(leg.id, None)
             raise
-        finally:
-            self._placing -= 1
         return leg
 
     async def _throttle(self) -> None:

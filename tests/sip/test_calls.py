@@ -142,6 +142,28 @@ async def test_every_line_is_taken(far: FarEnd) -> None:
         await again.hangup()
 
 
+async def test_all_lines_can_be_dialled_at_the_same_moment(phone: Softphone, far: FarEnd) -> None:
+    dialled = await asyncio.gather(*(phone.dial(far.uri()) for _ in range(6)), return_exceptions=True)
+    legs = [leg for leg in dialled if isinstance(leg, Leg)]
+    assert len(legs) == 4
+    assert all(isinstance(refused, NoSlot) for refused in dialled if refused not in legs)
+    for leg in legs:
+        await leg.hangup()
+    assert await free_slots(phone) == 0
+
+
+async def test_a_dial_that_is_given_up_leaves_no_call(phone: Softphone, far: FarEnd) -> None:
+    for delay_ms in range(6):
+        dialling = asyncio.ensure_future(phone.dial(far.uri()))
+        await asyncio.sleep(0.04 + delay_ms / 10_000)  # past the throttle, around the INVITE
+        if not dialling.cancel():
+            await (await dialling).hangup()
+        await asyncio.wait({dialling})
+    assert await free_slots(phone) == 0
+    await asyncio.sleep(0.1)
+    assert await far.do("slots") == 0
+
+
 async def test_an_incoming_call_beyond_the_limit_is_busy(far: FarEnd) -> None:
     async with Softphone(PhoneSettings(max_calls=1)) as phone:
         uri = f"sip:agent@127.0.0.1:{phone.sip_port}"
