@@ -10,13 +10,12 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
 
+from sip.trunk import load_trunks
 from voicebot.campaign.phone_number import to_e164
 from voicebot.store.states import Disposition
 from voicebot.yaml_document import YamlDocument
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-SIMULATED_TRUNK = "simulated"
-"""The trunk whose gateways are the simulated world's: always on loopback, filled in at run time."""
 SLOT_TYPES = ("money", "date", "name", "text", "tail", "time", "count", "number")
 SHARED_TYPES = {
     "official_no": "number",
@@ -234,11 +233,10 @@ def load_campaign(path: Path | str, trunks: Path | str = "configs/trunks.yaml") 
     if campaign.balances.file is not None:
         file = _existing(document, campaign.balances.file, ("balances", "file"))
         changes["balances"] = campaign.balances.model_copy(update={"file": file})
-    if campaign.simulation is not None:
-        _check_loopback(document, campaign, Path(trunks))
-        if campaign.simulation.scenarios is not None:
-            folder = _existing(document, campaign.simulation.scenarios, ("simulation", "scenarios"))
-            changes["simulation"] = campaign.simulation.model_copy(update={"scenarios": folder})
+    _check_trunk(document, campaign, Path(trunks))
+    if campaign.simulation is not None and campaign.simulation.scenarios is not None:
+        folder = _existing(document, campaign.simulation.scenarios, ("simulation", "scenarios"))
+        changes["simulation"] = campaign.simulation.model_copy(update={"scenarios": folder})
     return campaign.model_copy(update=changes)
 
 
@@ -251,16 +249,17 @@ def _existing(document: YamlDocument, path: Path, loc: tuple[int | str, ...]) ->
     )
 
 
-def _check_loopback(document: YamlDocument, campaign: Campaign, trunks: Path) -> None:
-    """A simulated clock must never meet a real telephone."""
-    if campaign.trunk == SIMULATED_TRUNK:
-        return
-    from sip.trunk import load_trunks
-
-    trunk = load_trunks(trunks).get(campaign.trunk)
-    if trunk is None or not trunk.on_loopback:
+def _check_trunk(document: YamlDocument, campaign: Campaign, path: Path) -> None:
+    """The trunk exists; and a simulated clock must never meet a real telephone."""
+    trunks = load_trunks(path)
+    trunk = trunks.get(campaign.trunk)
+    if trunk is None:
+        raise document.error(
+            f"there is no trunk {campaign.trunk!r}", ("trunk",), f"Known: {', '.join(trunks)}."
+        )
+    if campaign.simulation is not None and not trunk.on_loopback:
         raise document.error(
             f"a simulation is only for a trunk on loopback, and {campaign.trunk!r} is not",
             ("simulation",),
-            f"Use trunk: {SIMULATED_TRUNK}, or leave simulation out.",
+            "Use the simulated trunk, or leave simulation out.",
         )

@@ -66,7 +66,7 @@ def approve_track(site: Site, track: str, version: str, digest: str) -> Path:
 
 
 def furnish(store: Store, site: Site, clock: Clock) -> None:
-    """Brings the site's files into a fresh store: people, caller numbers, agencies, approvals, the stop list."""
+    """Brings the files into a fresh store: people, caller numbers, agencies, approvals, the stop list."""
     people = People(store)
     for person in load_people(site.people).people:
         public_key = person.public_key

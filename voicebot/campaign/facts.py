@@ -187,7 +187,8 @@ class FactFinder:
             .join(ContactRow, ContactRow.id == ContactPointRow.contact_id)
             .where(ContactRow.case_pk == about.case_pk, ContactRow.party == "debtor")
         ).scalars()
-        facts["debtor_number_invalid"] = all(latest.get(bix) in INVALID_NUMBER for bix in points)
+        found = [latest.get(bix) in INVALID_NUMBER for bix in points]
+        facts["debtor_number_invalid"] = bool(found) and all(found)
         return facts
 
 

@@ -1,4 +1,4 @@
-"""Files that describe registers: caller numbers and agencies, people, stop lists.  Bringing them in is a command."""
+"""Files that describe registers: caller numbers, agencies, people, stop lists."""
 
 from __future__ import annotations
 
