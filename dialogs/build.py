@@ -1,0 +1,129 @@
+"""Builds a talk track: `python -m dialogs.build TRACK.yaml --out DIR [--rasa-python PATH]`.
+
+Writes DIR/<digest>/manifest.json and model.tar.gz, trained in the Rasa environment (about 20 s of CPU).
+Skipped when this digest was built from the same compiled project; prints one JSON line with the digest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from dialogs.compile import compile_track
+from dialogs.errors import BuildFailed, TrackError
+from dialogs.manifest import Manifest
+from dialogs.track import Track
+
+ROOT = Path(__file__).resolve().parent.parent
+RASA_PYTHON = ROOT / "dialogs" / "rasa" / ".venv" / "bin" / "python"
+TRAINING_LIMIT_S = 900
+"""Training takes 20 s of CPU; a busy machine may take many times that."""
+
+
+def rasa_environment() -> dict[str, str]:
+    """The environment of a Rasa process: our package importable, no telemetry, quiet libraries, one thread."""
+    return {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "RASA_TELEMETRY_ENABLED": "false",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "OMP_NUM_THREADS": "1",
+        "SQLALCHEMY_SILENCE_UBER_WARNING": "1",
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONHASHSEED": "0",
+        "LOG_LEVEL": "WARNING",
+    }
+
+
+def build(path: Path, out: Path, rasa_python: Path = RASA_PYTHON) -> Manifest:
+    """The manifest of the built track.  TrackError for the track, BuildFailed when training fails."""
+    track = Track.load(path)
+    folder = out / track.digest
+    folder.mkdir(parents=True, exist_ok=True)
+    with (
+        (folder / "lock").open("w") as lock,
+        tempfile.TemporaryDirectory(prefix="voicebot-track-") as project,
+    ):
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        made_of = _with_components(compile_track(track, track.bank, Path(project)))
+        if built := _built(folder, made_of):
+            return built
+        model = _train(Path(project), folder, rasa_python)
+        manifest = Manifest.of(track).model_copy(update={"project": made_of, "model": model})
+        manifest.save(folder / "manifest.json")
+        return manifest
+
+
+def sha256_of(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _with_components(project: str) -> str:
+    """The project's hash together with the code that a model is made with."""
+    hashed = hashlib.sha256(project.encode())
+    for name in ("pinyin.py", "logistic.py", "guard.py", "stage_rules.py"):
+        hashed.update((ROOT / "dialogs" / "rasa" / name).read_bytes())
+    return hashed.hexdigest()
+
+
+def _built(folder: Path, made_of: str) -> Manifest | None:
+    if not (folder / "manifest.json").exists() or not (folder / "model.tar.gz").exists():
+        return None
+    try:
+        manifest = Manifest.load(folder / "manifest.json")
+    except TrackError:  # written by an older version: build again
+        return None
+    whole = manifest.project == made_of and manifest.model == sha256_of(folder / "model.tar.gz")
+    return manifest if whole else None
+
+
+def _train(project: Path, folder: Path, rasa_python: Path) -> str:
+    if not rasa_python.exists():
+        raise BuildFailed("the Rasa environment is not set up", "Run `make setup`.", rasa_python)
+    unfinished = folder / "unfinished.tar.gz"
+    done = subprocess.run(
+        [str(rasa_python), "-m", "dialogs.rasa.train", str(project), str(unfinished)],
+        cwd=project,
+        env=rasa_environment(),
+        capture_output=True,
+        text=True,
+        timeout=TRAINING_LIMIT_S,
+        check=False,
+    )
+    if done.returncode != 0 or not unfinished.exists():
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise BuildFailed(f"training failed: {''.join(last)}", "", folder)
+    unfinished.replace(folder / "model.tar.gz")
+    return sha256_of(folder / "model.tar.gz")
+
+
+def main() -> int:
+    """The command; exit code 2 with one line when the track cannot be built."""
+    parser = argparse.ArgumentParser(prog="python -m dialogs.build", description="Builds a talk track.")
+    parser.add_argument("track", type=Path, help="the talk track, YAML")
+    parser.add_argument("--out", type=Path, required=True, help="folder of built tracks")
+    parser.add_argument(
+        "--rasa-python", type=Path, default=RASA_PYTHON, help="Python of the Rasa environment"
+    )
+    asked = parser.parse_args()
+    try:
+        manifest = build(asked.track, asked.out.resolve(), asked.rasa_python)
+    except TrackError as fault:
+        print(fault, file=sys.stderr)
+        return 2
+    print(json.dumps({"track": manifest.track, "version": manifest.version, "digest": manifest.digest}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

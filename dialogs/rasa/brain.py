@@ -1,0 +1,78 @@
+"""One approved version inside the Rasa process: understands a text, and decides the step for given facts.
+
+Every decision is a fresh conversation of one turn: the facts of the call are its slots.  So a turn costs
+the same at the end of a call as at its start, and nothing stays in Rasa's trackers.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from rasa.core.agent import Agent
+from rasa.core.channels.channel import UserMessage
+from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
+from rasa.shared.core.trackers import DialogueStateTracker
+
+from dialogs.wording import spoken
+
+PLAN = "utter_plan"
+NOT_UNDERSTOOD = "event.not_understood"
+
+
+class WrongModel(RuntimeError):
+    """The archive is not the one that was built for this digest."""
+
+
+class Brain:
+    """Loaded once a digest; shared by all its calls."""
+
+    def __init__(self, folder: Path) -> None:
+        """`folder` holds manifest.json and model.tar.gz.  Raises WrongModel."""
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        archive = folder / "model.tar.gz"
+        if hashlib.sha256(archive.read_bytes()).hexdigest() != manifest["model"]:
+            raise WrongModel(f"{folder.name[:12]}: the model is not the one that was built")
+        self._processor = Agent.load(str(archive)).processor
+        self._domain = self._processor.domain
+        self.plan: dict[str, Any] = self._domain.responses[PLAN][0]["custom"]
+        if self.plan["digest"] != folder.name:
+            raise WrongModel(f"{folder.name[:12]}: the model belongs to another digest")
+
+    async def understand(self, text: str, stage: str) -> tuple[str, float]:
+        """The intent and its confidence; what the stage does not expect must be heard more clearly."""
+        said = spoken(text)
+        if not said:
+            return NOT_UNDERSTOOD, 1.0
+        parsed = await self._processor.parse_message(UserMessage(said, input_channel="voice"))
+        ranking = parsed.get("intent_ranking") or [parsed["intent"]]
+        return self._chosen([(one["name"], one["confidence"]) for one in ranking], stage)
+
+    def _chosen(self, ranking: list[tuple[str, float]], stage: str) -> tuple[str, float]:
+        thresholds = self.plan["thresholds"]
+        unlikely = set(self.plan["stages"][stage]["unlikely"])
+        weighed = [
+            (name, confidence * (thresholds["unlikely"] if name in unlikely and confidence < 1.0 else 1.0))
+            for name, confidence in ranking
+        ]
+        total = sum(weight for _, weight in weighed) or 1.0
+        best, second = sorted(((weight / total, name) for name, weight in weighed), reverse=True)[:2]
+        if best[0] < thresholds["confidence"] or best[0] - second[0] < thresholds["margin"]:
+            return NOT_UNDERSTOOD, best[0]
+        return best[1], best[0]
+
+    def decide(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
+        """The step of the one rule that matches.  LookupError when there is none: never guess."""
+        tracker = DialogueStateTracker("turn", self._domain.slots)
+        tracker.update(ActionExecuted("action_listen"), self._domain)
+        for name, value in facts.items():
+            tracker.update(SlotSet(name, value), self._domain)
+        tracker.update(UserUttered("", intent={"name": intent, "confidence": 1.0}), self._domain)
+        action, _ = self._processor.predict_next_with_tracker_if_should(tracker)
+        responses = self._domain.responses.get(action.name())
+        if not responses:
+            raise LookupError(f"no rule for {intent} at {facts['place']}")
+        return responses[0].get("custom") or {}

@@ -1,0 +1,121 @@
+"""Starts, watches and stops the Rasa process that decides for all calls."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import socket
+import time
+from pathlib import Path
+
+import structlog
+
+from dialogs.build import RASA_PYTHON, rasa_environment
+from dialogs.client import RasaPolicy
+from dialogs.errors import BuildFailed
+
+log = structlog.get_logger()
+
+READY_LIMIT_S = 120.0
+"""Importing Rasa takes 10 s of CPU, and the machine may be busy."""
+ASK_EVERY_S = 0.5
+STOP_LIMIT_S = 5.0
+TRIES = 2
+
+
+class DialogService:
+    """One Rasa process on the loopback, serving every version built under `tracks`."""
+
+    def __init__(
+        self, tracks: Path, rasa_python: Path = RASA_PYTHON, ready_limit_s: float = READY_LIMIT_S
+    ) -> None:
+        self._tracks, self._python, self._limit_s = tracks.resolve(), rasa_python, ready_limit_s
+        self.token = secrets.token_urlsafe(32)
+        self.url = ""
+        self._process: asyncio.subprocess.Process | None = None
+        self._policy: RasaPolicy | None = None
+        self._log = self._tracks / "dialog-service.log"
+
+    @property
+    def pid(self) -> int | None:
+        """The Rasa process, while it runs."""
+        running = self._process is not None and self._process.returncode is None
+        return self._process.pid if running and self._process else None
+
+    async def start(self) -> None:
+        """Returns when every version answered a real turn.  BuildFailed after one restart."""
+        if not self._python.exists():
+            raise BuildFailed("the Rasa environment is not set up", "Run `make setup`.", self._python)
+        if not any(self._tracks.glob("*/manifest.json")):
+            raise BuildFailed("no talk track is built here", "Run `python -m dialogs.build`.", self._tracks)
+        for number in range(TRIES):
+            await self._spawn()
+            if await self._becomes_ready():
+                log.info("dialog_service_ready", pid=self.pid, restarts=number)
+                return
+            log.warning("dialog_service_not_ready", pid=self.pid, tried=number + 1)
+            await self.stop()
+        raise BuildFailed("the dialog service did not become ready", f"See {self._log}.")
+
+    async def _spawn(self) -> None:
+        with socket.socket() as listening:
+            listening.bind(("127.0.0.1", 0))
+            listening.listen(128)
+            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/voice"
+            with self._log.open("ab") as output:
+                self._process = await asyncio.create_subprocess_exec(
+                    str(self._python),
+                    *(
+                        "-m",
+                        "dialogs.rasa.server",
+                        "--tracks",
+                        str(self._tracks),
+                        "--fd",
+                        str(listening.fileno()),
+                    ),
+                    cwd=self._tracks,
+                    env={**rasa_environment(), "VOICE_TOKEN": self.token},
+                    stdin=asyncio.subprocess.PIPE,
+                    stdout=output,
+                    stderr=output,
+                    pass_fds=[listening.fileno()],
+                )
+        self._policy = RasaPolicy(self.url, self.token)
+
+    async def _becomes_ready(self) -> bool:
+        until = time.monotonic() + self._limit_s
+        while time.monotonic() < until and self.pid is not None:
+            with contextlib.suppress(TimeoutError):
+                if await asyncio.wait_for(self.policy().ready(), until - time.monotonic()):
+                    return True
+            await asyncio.sleep(ASK_EVERY_S)
+        return False
+
+    def policy(self) -> RasaPolicy:
+        """The policy for this process; others build their own from `url` and `token`."""
+        assert self._policy is not None, "the dialog service was not started"
+        return self._policy
+
+    async def wait(self) -> int:
+        """Waits until the Rasa process ends; its exit code."""
+        assert self._process is not None, "the dialog service was not started"
+        return await self._process.wait()
+
+    async def stop(self) -> None:
+        """Asks, then kills after 5 s.  Can be called twice."""
+        process, self._process = self._process, None
+        if self._policy is not None:
+            await self._policy.close()
+            self._policy = None
+        if process is None or process.returncode is not None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
+        except TimeoutError:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(process.pid, 9)
+            await process.wait()
