@@ -25,7 +25,7 @@ TICK_BYTES = SAMPLES_PER_TICK * 2
 SILENCE = bytes(TICK_BYTES)
 
 _word = ctypes.c_size_t.from_address
-_PICKED_UP = pj.PJMEDIA_FRAME_TYPE_AUDIO
+_AUDIO = pj.PJMEDIA_FRAME_TYPE_AUDIO
 SHORTEST_WAV_BYTES = 400
 """pjmedia refuses anything shorter (PJMEDIA_EWAVETOOSHORT)."""
 
@@ -68,7 +68,7 @@ class _Port(pj.AudioMediaPort):  # type: ignore[misc]  # the binding has no type
 
     def onFrameReceived(self, frame: pj.MediaFrame) -> None:  # pjsua2's name
         try:
-            pcm = frame_bytes(frame) if frame.type == _PICKED_UP else SILENCE
+            pcm = frame_bytes(frame) if frame.type == _AUDIO else SILENCE
             self._on_frame(pcm if len(pcm) == TICK_BYTES else SILENCE)
         except Exception as fault:  # escaping from here, it would keep pj objects alive
             self._on_frame = _nowhere

@@ -83,7 +83,8 @@ class Softphone:
         engine = Engine(settings.ip, ports, identity, settings.max_calls, settings.user_agent, self._post)
         try:
             self.call_limit = await asyncio.wrap_future(engine.start())
-        except BaseException:
+        except BaseException:  # a start that is given up leaves no thread behind
+            engine.stop(0)
             ports.release()
             raise
         self._engine, self.sip_port = engine, ports.sip_port

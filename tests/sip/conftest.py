@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import pytest_asyncio
 
 from sip.softphone import PhoneSettings, Softphone
 from tests.sip.far_end import FarEnd
@@ -15,13 +16,20 @@ from tests.sip.far_end import FarEnd
 RATE = 8000
 
 
-@pytest.fixture
-async def far(tmp_path: Path) -> AsyncIterator[FarEnd]:
-    async with FarEnd(tmp_path / "far") as far:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def far_process(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[FarEnd]:
+    async with FarEnd(tmp_path_factory.mktemp("far")) as far:
         yield far
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="module")
+async def far(far_process: FarEnd) -> FarEnd:
+    """The far end, free of the calls of the test before."""
+    await far_process.reset()
+    return far_process
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def phone() -> AsyncIterator[Softphone]:
     async with Softphone(PhoneSettings()) as phone:
         yield phone

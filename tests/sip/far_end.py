@@ -87,6 +87,15 @@ class FarEnd:
         self._process.stdin.write(json.dumps({"n": number, "op": op, **given}).encode() + b"\n")
         return await asyncio.wait_for(reply, PATIENCE_S)
 
+    async def reset(self) -> None:
+        """Ends what is left of earlier calls and forgets what was told of them."""
+        await self.do("hangup_all")
+        for _ in range(250):
+            if not await self.do("slots"):
+                break
+            await asyncio.sleep(0.02)
+        self.events.clear()
+
     async def answered(self) -> int:
         """Takes the next incoming call with 200; returns the leg."""
         leg: int = (await self.event("incoming"))["leg"]

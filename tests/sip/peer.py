@@ -77,6 +77,10 @@ class Peer:
             return dialled.id
         if op == "slots":
             return self._phone.slots_in_use()
+        if op == "hangup_all":
+            for each in self._legs.values():
+                await each.hangup()
+            return None
         target = self._legs[leg]
         if op == "answer":
             return await target.answer(given.get("code", 200), given.get("reason", ""))

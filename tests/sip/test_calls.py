@@ -13,7 +13,7 @@ from sip.softphone import PhoneSettings, Softphone
 from tests.sip.far_end import FarEnd
 from tests.sip.heard import Ticks
 
-pytestmark = pytest.mark.calls
+pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
 
 
 def kinds(leg: Leg) -> list[str]:

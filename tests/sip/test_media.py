@@ -17,7 +17,7 @@ from tests.sip.conftest import RATE, sweep
 from tests.sip.far_end import FarEnd
 from tests.sip.heard import Ticks, likeness, loud, samples
 
-pytestmark = pytest.mark.calls
+pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
 
 WriteWav = Callable[[str, np.ndarray], Path]
 LIKE, UNLIKE = 0.69, 0.3
@@ -307,7 +307,8 @@ async def test_an_owner_that_fails_does_not_cost_the_others_their_audio(
     leg, other, _ = await connect(phone, far)
     second, second_other, ticks = await connect(phone, far)
     faults: list[object] = []
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: faults.append(context))
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda loop, context: faults.append(context))
 
     def fail(theirs: bytes, ours: bytes) -> None:
         raise RuntimeError("the owner's fault")
@@ -315,6 +316,8 @@ async def test_an_owner_that_fails_does_not_cost_the_others_their_audio(
     leg.on_tick = fail
     before = len(ticks.times)
     await asyncio.sleep(0.5)
+    loop.set_exception_handler(None)
+    leg.on_tick = None
     assert len(ticks.times) - before >= 15 and len(faults) >= 15
     await finish(leg, other, far)
     await finish(second, second_other, far)

@@ -13,7 +13,7 @@ from sip.ports import reserve
 from sip.softphone import Softphone
 from tests.sip.heard import Ticks
 
-pytestmark = pytest.mark.calls
+pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
 
 
 async def test_sipp_answers_and_gets_our_bye(phone: Softphone, tmp_path: Path) -> None:
