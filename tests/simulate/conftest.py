@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import wave
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-
-from sip.softphone import Softphone
 
 PERSON = "voice: espeak:cmn\nanswer: {after_s: 0.2}\n"
 SCENARIOS = {
@@ -86,12 +84,6 @@ def agents(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("prompts")
-
-
-@pytest.fixture
-async def phone() -> AsyncIterator[Softphone]:
-    async with Softphone() as phone:
-        yield phone
 
 
 @pytest.fixture

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from sip.leg import Leg
 from sip.softphone import Softphone
@@ -16,7 +17,8 @@ from voicebot.simulate.bot_watch import tick_level
 from voicebot.simulate.result import AGENTS, CALLEES, AgentResult, CalleeResult
 
 ROOT = Path(__file__).resolve().parents[2]
-READY_S, STOP_S, CALL_S = 60.0, 10.0, 60.0
+Line = TypeVar("Line", CalleeResult, AgentResult)
+READY_S, STOP_S, CALL_S = 90.0, 20.0, 60.0
 SPEECH_DBFS = -45.0
 
 
@@ -33,19 +35,20 @@ class World:
 
     async def callee(self, suffix: str) -> CalleeResult:
         """The result of the only call to a number, as soon as it is written."""
-        async with asyncio.timeout(CALL_S):
-            while True:
-                lines = [line for line in CalleeResult.read(self.out / CALLEES) if line.suffix == suffix]
-                if lines:
-                    (result,) = lines
-                    return result
-                await asyncio.sleep(0.05)
+        (result,) = await self._lines(CalleeResult, CALLEES, lambda line: line.suffix == suffix)
+        return result
 
     async def agent(self) -> AgentResult:
+        """The result of the only call to the agent."""
+        (result,) = await self._lines(AgentResult, AGENTS, lambda line: True)
+        return result
+
+    async def _lines(self, kind: type[Line], name: str, wanted: Callable[[Line], bool]) -> list[Line]:
         async with asyncio.timeout(CALL_S):
-            while not (lines := list(AgentResult.read(self.out / AGENTS))):
+            while True:
+                if found := [line for line in kind.read(self.out / name) if wanted(line)]:
+                    return found
                 await asyncio.sleep(0.05)
-        return lines[-1]
 
 
 @asynccontextmanager
@@ -97,8 +100,10 @@ class FakeBot:
     async def speech_over(self, silence_s: float) -> None:
         """Until the callee has spoken (since the last call of this) and been silent for so long."""
         await asyncio.wait_for(self.loud.wait(), CALL_S)
-        while (left := self._loud_at + silence_s - self._loop.time()) > 0:
+        left = silence_s
+        while left > 0:
             await asyncio.sleep(left)
+            left = self._loud_at + silence_s - self._loop.time()
         self.loud.clear()
 
     async def speak(self, wav: Path) -> None:

@@ -8,12 +8,13 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from sip import bridge
 from sip.softphone import Softphone
 from tests.simulate.running_world import FakeBot, World, world
 
-pytestmark = pytest.mark.calls
+pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
 
 Tone = Callable[[float], Path]
 NEAR_MS = 60
@@ -21,10 +22,19 @@ TRANSIT_MS = 200
 """Packets and jitter buffers, there and back."""
 
 
-@pytest.fixture
-async def running(tmp_path: Path, scenarios: Path, prompts: Path, agents: Path) -> AsyncIterator[World]:
-    async with world(tmp_path / "world", scenarios, prompts, agents) as started:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running(
+    tmp_path_factory: pytest.TempPathFactory, scenarios: Path, prompts: Path, agents: Path
+) -> AsyncIterator[World]:
+    """One world for all tests: each plays a scenario of its own."""
+    async with world(tmp_path_factory.mktemp("world"), scenarios, prompts, agents) as started:
         yield started
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def phone() -> AsyncIterator[Softphone]:
+    async with Softphone() as phone:
+        yield phone
 
 
 async def test_latency_is_what_the_caller_made_it(running: World, phone: Softphone, tone: Tone) -> None:

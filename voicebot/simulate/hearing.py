@@ -60,11 +60,13 @@ def recognise(wav: Path, engine: Engine) -> list[str]:
 def sounds(text: str) -> list[str]:
     """Syllables without tones, those that the telephone confuses made equal; Latin letters one by one."""
     syllables = []
-    for part in re.findall(r"[\u4e00-\u9fff]|[A-Za-z]", text):
-        syllable = lazy_pinyin(part)[0].lower()
-        for strict, loose in _CONFUSED:
-            syllable = syllable.replace(strict, loose)
-        syllables.append(syllable)
+    plain = text.replace("还", "环")  # to pay, whatever the dictionary takes it for
+    for hanzi, letter in re.findall(r"([\u4e00-\u9fff]+)|([A-Za-z])", plain):
+        read = lazy_pinyin(hanzi) if hanzi else [letter.lower()]
+        for syllable in read:
+            for strict, loose in _CONFUSED:
+                syllable = syllable.replace(strict, loose)
+            syllables.append(syllable)
     return syllables
 
 

@@ -32,7 +32,8 @@ from voicebot.speech.tts.engine import RenderError
 log = structlog.get_logger()
 
 IP = "127.0.0.1"
-READY_S = 20.0
+READY_S = 60.0
+"""A busy machine takes long to load a phone."""
 STOP_S = 5.0
 """A child that has not ended this long after SIGTERM is killed."""
 RESTARTS = 3
