@@ -1,150 +1,32 @@
-"""Every way of a warm transfer, and what happens when a side goes between two of its steps."""
+"""Every way of a warm transfer to an agent, to the next one, or to nobody."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
 
 import pytest
 
-from handoff.consult import ATTEMPT_HEADER, WarmTransfer
-from handoff.queue import AgentQueue
-from handoff.result import TransferResult
-from handoff.settings import QueueSettings
+from handoff.consult import ATTEMPT_HEADER
 from handoff.states import HandoffState, SeatOutcome
 from sip.cause import CauseKind
 from sip.errors import DialError, NoSlot
-from sip.leg import Leg, LegState
-from tests.handoff.paper_phone import DirectLine, PaperPhone, Script, end, queue_with, tone
+from sip.leg import LegState
+from tests.handoff.paper_phone import Script, end
+from tests.handoff.paper_scene import (
+    WHISPER_S,
+    Build,
+    accepts_by_key,
+    answers_only,
+    drops_after_whisper,
+    drops_at_once,
+    drops_in_whisper,
+    ends_with,
+    rings_for_ever,
+    wrong_key,
+)
 
 H, S = HandoffState, SeatOutcome
-WHISPER_S = 0.1
-SETTINGS = QueueSettings(
-    name="general", skill="general", max_wait_s=3, ring_s=0.4, tries=3, accept_key="1", accept_s=0.3,
-    return_key="*", wrap_up_s=5, rest_s=5,
-)  # fmt: skip
 TO_BRIDGE = [H.RESERVING, H.RINGING, H.WHISPER, H.BRIDGED]
-
-
-# ---- what an agent's phone does
-
-
-async def accepts_by_key(leg: Leg) -> None:
-    leg.happened("ringing", None)
-    await asyncio.sleep(0.02)
-    leg.happened("answered", None)
-    await asyncio.sleep(0.03)
-    leg.happened("dtmf", "1")
-
-
-async def answers_only(leg: Leg) -> None:
-    leg.happened("answered", None)
-
-
-async def rings_for_ever(leg: Leg) -> None:
-    leg.happened("ringing", None)
-
-
-async def wrong_key(leg: Leg) -> None:
-    leg.happened("answered", None)
-    leg.happened("dtmf", "7")
-
-
-async def drops_in_whisper(leg: Leg) -> None:
-    leg.happened("answered", None)
-    await asyncio.sleep(WHISPER_S / 2)
-    end(leg)
-
-
-async def drops_at_once(leg: Leg) -> None:
-    leg.happened("answered", None)
-    end(leg)
-
-
-async def drops_after_whisper(leg: Leg) -> None:
-    leg.happened("answered", None)
-    await asyncio.sleep(WHISPER_S + 0.15)
-    end(leg)
-
-
-def ends_with(kind: CauseKind) -> Script:
-    async def script(leg: Leg) -> None:
-        leg.happened("ringing", None)
-        await asyncio.sleep(0.02)
-        end(leg, kind)
-
-    return script
-
-
-# ---- the scene
-
-
-@dataclass
-class Scene:
-    phone: PaperPhone
-    debtor: Leg
-    queue: AgentQueue
-    line: DirectLine
-    transfer: WarmTransfer
-    states: list[HandoffState] = field(default_factory=list)
-    watchers: dict[HandoffState, Callable[[], object]] = field(default_factory=dict)
-
-    def note(self, state: HandoffState, detail: str) -> None:
-        self.states.append(state)
-        if state in self.watchers:
-            self.watchers.pop(state)()
-
-    def at(self, state: HandoffState, do: Callable[[], object], after_s: float = 0.0) -> None:
-        """When the transfer reaches `state` the first time, `after_s` later, do this."""
-        self.watchers[state] = lambda: asyncio.get_running_loop().call_later(after_s, do)
-
-    @property
-    def agent_leg(self) -> Leg:
-        return next(leg for leg in self.phone.legs.values() if leg is not self.debtor)
-
-    async def run(self) -> TransferResult:
-        """Runs the transfer and checks what holds after every ending."""
-        result = await asyncio.wait_for(self.transfer.run(), 10)
-        await self.nothing_left()
-        return result
-
-    async def nothing_left(self) -> None:
-        await asyncio.sleep(0.01)
-        left = {self.debtor.id} if self.debtor.state is not LegState.ENDED else set()
-        assert set(self.phone.legs) == left, "a consult leg is left"
-        assert self.queue.reservations() == []
-        assert self.phone.playing == {}, "somebody still hears hold or whisper"
-        assert self.phone.links == set()
-
-
-@pytest.fixture
-def scene(tmp_path: Path) -> Callable[..., Scene]:
-    whisper = tone(tmp_path / "whisper.wav", 800, WHISPER_S)
-    hold = tone(tmp_path / "hold.wav", 500, 0.5)
-    gone = tone(tmp_path / "gone.wav", 900, 0.05)
-
-    def build(
-        scripts: dict[str, Script], *, barred: frozenset[str] = frozenset(), **changes: object
-    ) -> Scene:
-        settings = SETTINGS.model_copy(update=changes)
-        phone = PaperPhone(scripts)
-        debtor = phone.debtor()
-        queue, line, desk = queue_with(
-            {name: f"sip:{name}@127.0.0.1" for name in scripts}, settings, barred=barred
-        )
-        made = Scene(phone, debtor, queue, line, None)  # type: ignore[arg-type]
-        made.transfer = WarmTransfer(
-            debtor, phone, desk, whisper=whisper, hold=hold, gone=gone, settings=settings,  # type: ignore[arg-type]
-            attempt_id="att-1", on_state=made.note,
-        )  # fmt: skip
-        return made
-
-    return build
-
-
-Build = Callable[..., Scene]
 
 
 # ---- the way to a talk
@@ -342,103 +224,3 @@ async def test_a_supervisor_that_does_not_answer_makes_it_a_callback(scene: Buil
     s.line.fault = fault
     result = await s.run()
     assert (result.state, result.reason) == (H.CALLBACK, "desk_lost")
-
-
-# ---- the debtor goes
-
-
-async def test_a_debtor_who_is_gone_already_costs_no_agent_a_ring(scene: Build) -> None:
-    s = scene({"a": accepts_by_key})
-    end(s.debtor)
-    result = await s.run()
-    assert (result.state, s.states, s.phone.dialled) == (H.ABANDONED, [H.ABANDONED], [])
-
-
-@pytest.mark.parametrize(
-    ("where", "script", "after_s"),
-    [
-        (H.RESERVING, rings_for_ever, 0.0),
-        (H.RINGING, rings_for_ever, 0.0),
-        (H.RINGING, rings_for_ever, 0.05),
-        (H.WHISPER, answers_only, 0.0),
-        (H.WHISPER, answers_only, WHISPER_S / 2),
-        (H.WHISPER, answers_only, WHISPER_S + 0.1),
-    ],
-)
-async def test_a_debtor_who_hangs_up_ends_the_consult_leg_at_once(
-    scene: Build, where: HandoffState, script: Script, after_s: float
-) -> None:
-    s = scene({"a": script, "b": accepts_by_key})
-    s.at(where, lambda: end(s.debtor), after_s)
-    result = await s.run()
-    assert (result.state, result.ended_by, result.bridged) == (H.ABANDONED, "debtor", False)
-    assert "b" not in s.phone.dialled
-    told = [entry for entry in s.phone.log if entry[0] == "play" and str(entry[2][1]).endswith("gone.wav")]
-    assert len(told) == (1 if where is H.WHISPER else 0), "an agent who has answered is told why"
-    assert result.wait_s < 1
-
-
-async def test_an_agent_who_answers_as_the_debtor_hangs_up_is_told(scene: Build) -> None:
-    async def answers_too_late(leg: Leg) -> None:
-        await asyncio.sleep(0.05)
-        end(s.debtor)
-        leg.happened("answered", None)
-
-    s = scene({"a": answers_too_late})
-    assert (await s.run()).state is H.ABANDONED
-    assert any(entry[0] == "play" and str(entry[2][1]).endswith("gone.wav") for entry in s.phone.log)
-
-
-async def test_a_seat_that_is_granted_as_the_debtor_hangs_up_is_given_back(scene: Build) -> None:
-    s = scene({"a": accepts_by_key})
-    s.line.slow = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.call_later(0.05, end, s.debtor)
-    loop.call_later(0.1, s.line.slow.set)
-    assert (await s.run()).state is H.ABANDONED
-    assert s.phone.dialled == []
-
-
-async def test_a_leg_that_is_dialled_as_the_debtor_hangs_up_is_cancelled(scene: Build) -> None:
-    s = scene({"a": rings_for_ever})
-
-    async def hang_up_before() -> None:
-        end(s.debtor)
-        await asyncio.sleep(0.05)
-
-    s.phone.before_dial = hang_up_before
-    assert (await s.run()).state is H.ABANDONED
-    assert s.phone.dialled == ["a"]
-    assert ("hangup", 2) in [entry[:2] for entry in s.phone.log]
-
-
-# ---- the owner
-
-
-async def test_a_transfer_runs_once(scene: Build) -> None:
-    s = scene({"a": ends_with(CauseKind.BUSY)})
-    await s.run()
-    with pytest.raises(RuntimeError, match="once"):
-        await s.transfer.run()
-    assert s.phone.dialled == ["a"]
-
-
-@pytest.mark.parametrize("where", [H.RESERVING, H.RINGING, H.WHISPER, H.BRIDGED])
-async def test_a_worker_that_stops_leaves_neither_leg_nor_seat(scene: Build, where: HandoffState) -> None:
-    s = scene({"a": accepts_by_key})
-    running = asyncio.ensure_future(s.transfer.run())
-    s.at(where, running.cancel)
-    with pytest.raises(asyncio.CancelledError):
-        await asyncio.wait_for(running, 5)
-    await s.nothing_left()
-    outcomes = s.queue.stats().outcomes
-    assert outcomes == {S.TALKED if where is H.BRIDGED else S.WITHDRAWN: 1}
-
-
-async def test_a_dead_worker_s_reservation_is_freed_for_the_next_call(scene: Build) -> None:
-    s = scene({"a": accepts_by_key, "b": accepts_by_key}, rest_s=0)
-    for attempt in ("dead-1", "dead-2"):
-        assert s.queue.reserve("general", attempt, worker="dead") is not None
-    asyncio.get_running_loop().call_later(0.2, s.queue.lose_worker, "dead")
-    s.at(H.BRIDGED, lambda: end(s.agent_leg))
-    assert (await s.run()).bridged
