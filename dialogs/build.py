@@ -28,7 +28,7 @@ TRAINING_LIMIT_S = 900
 
 
 def rasa_environment() -> dict[str, str]:
-    """The environment of a Rasa process: our package importable, no telemetry, quiet libraries, one thread."""
+    """Environment of a Rasa process: our package importable, no telemetry, quiet libraries, one thread."""
     return {
         **os.environ,
         "PYTHONPATH": str(ROOT),

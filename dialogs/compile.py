@@ -2,8 +2,9 @@
 
 Rasa gets the intents, the guards and one rule for every reply that stands in the track, by intent and
 combination of facts.  The slot `place` says where the reply to this intent stands for the stage that
-the call is in: in the stage itself or in a group, which many stages share.  A rule's action is a response that carries the step as data: ids of lines, the next stage, the command.  The
-response `utter_plan` carries what the voice channel must know of the stages.  Texts of lines are not in it.
+the call is in: in the stage itself or in a group, which many stages share.  A rule's action is a
+response that carries the step as data: ids of lines, the next stage, the command.  The response
+`utter_plan` carries what the voice channel must know of the stages.  Texts of lines are not in it.
 """
 
 from __future__ import annotations

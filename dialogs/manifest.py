@@ -30,7 +30,7 @@ class ManifestLine(_Part):
 
 
 class ManifestSlot(_Part):
-    """Case slots come from the ledger; run-time slots take one of `values`, or a date of the next `days` days."""
+    """Case slots come from the ledger; run-time slots take one of `values`, or a date within `days` days."""
 
     type: str
     when: str
@@ -40,7 +40,7 @@ class ManifestSlot(_Part):
 
 
 class Manifest(_Part):
-    """`digest` names exactly what was approved; `project` and `model` are sha256 of what was built from it."""
+    """`digest` names what was approved; `project` and `model` are sha256 of what was built from it."""
 
     digest: str
     track: str

@@ -1,8 +1,8 @@
 """From stages and groups to single rules: for every stage, intent and combination of facts, one step.
 
 A stage's own replies come first (by name, then by a pattern such as `A.*`), then those of its group and
-of the group `everywhere` (by name, then by pattern).  The steps of a cell are tried in order and become rules with
-disjoint conditions, so that the engine never has to choose between two.
+of the group `everywhere` (by name, then by pattern).  The steps of a cell are tried in order and become
+rules with disjoint conditions, so that the engine never has to choose between two.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _cell(track: Track, name: str, intent: str) -> Cell:
 
 
 def _order(intent: str, own: Place, shared: list[Place]) -> Iterator[tuple[Place, str]]:
-    """Where a reply is looked for: the stage by name and by pattern, then the groups by name, then by pattern."""
+    """Where a reply is looked for: the stage by name and pattern, the groups by name, then by pattern."""
     pattern = f"{intent.split('.')[0]}.*"
     yield own, intent
     yield own, pattern

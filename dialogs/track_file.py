@@ -147,11 +147,23 @@ class TrackFile(_Part):
     track: HeaderModel | None = None
     include: list[str] = Field(default_factory=list)
     utterances: list[str] = Field(default_factory=list)
-    thresholds: dict[Literal["confidence", "margin", "unlikely"], float] = Field(default_factory=dict)
-    limits: dict[Literal["asks", "persuading_s", "call_s", "near_days"], int] = Field(default_factory=dict)
+    thresholds: dict[str, float] = Field(default_factory=dict)
+    "confidence: least for an intent; margin to the second; weight of an `unlikely` intent."
+    limits: dict[str, int] = Field(default_factory=dict)
+    "asks, persuading_s, call_s, near_days."
     flags: list[str] = Field(default_factory=list)
     slots: dict[str, SlotModel] = Field(default_factory=dict)
     lines: dict[str, LineModel] = Field(default_factory=dict)
     groups: dict[str, dict[str, Steps]] = Field(default_factory=dict)
     stages: dict[str, StageModel] = Field(default_factory=dict)
     guards: list[GuardModel] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _known_numbers(self) -> TrackFile:
+        for given, known in (
+            (self.thresholds, {"confidence", "margin", "unlikely"}),
+            (self.limits, {"asks", "persuading_s", "call_s", "near_days"}),
+        ):
+            if unknown := set(given) - known:
+                raise ValueError(f"unknown {sorted(unknown)[0]!r}; allowed: {', '.join(sorted(known))}")
+        return self

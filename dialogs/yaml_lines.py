@@ -31,7 +31,7 @@ class YamlFile:
         try:
             self._node = loader.get_single_node()
             self._refuse_doubles(self._node)
-            self.data: Any = loader.construct_document(self._node) if self._node else None  # type: ignore[no-untyped-call]
+            self.data: Any = loader.construct_document(self._node) if self._node else None
         except yaml.MarkedYAMLError as fault:
             mark = fault.problem_mark
             raise TrackError(fault.problem or "no YAML", "", path, mark.line + 1 if mark else None) from None

@@ -1,0 +1,1 @@
+"""Review of talk tracks: lint, submission, approval by other people, signed documents."""
