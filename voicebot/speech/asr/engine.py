@@ -82,9 +82,13 @@ class Engine(Protocol):
         ...
 
 
+_HAN = r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]"
+_BLANK_AT_HAN = re.compile(rf"(?<={_HAN})\s+|\s+(?={_HAN})")
+
+
 def strip_spaces(text: str) -> str:
-    """Chinese has no blanks between words; recognisers put them there.  Blanks between Latin words stay."""
-    return re.sub(r"(?<![a-zA-Z0-9])\s+|\s+(?![a-zA-Z0-9])", "", text)
+    """Chinese has no blanks between words; recognisers put them there.  Others' blanks stay."""
+    return _BLANK_AT_HAN.sub("", text).strip()
 
 
 def vosk_model_in(models: Path) -> Path | None:

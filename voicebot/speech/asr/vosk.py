@@ -19,8 +19,6 @@ from voicebot.speech.audio import SAMPLE_RATE, to_float, to_pcm
 from voicebot.speech.spoken.numerals import simplify
 
 _MODEL_RATE = 16000
-_POOL = 64
-"""Idle recognisers kept: each holds about 45 MB that Vosk never gives back, so they are used again."""
 
 
 class VoskEngine:
@@ -38,7 +36,6 @@ class VoskEngine:
         except Exception as error:  # vosk raises a bare Exception
             raise NotReady("the Vosk model cannot be loaded.", "Unpack it again.", where=folder) from error
         self.name = f"vosk:{folder.name}"
-        self._idle: list[vosk.KaldiRecognizer] = []
 
     def open(self, purpose: Purpose, phrases: Sequence[str]) -> VoskSession:
         return VoskSession(self)
@@ -51,19 +48,11 @@ class VoskEngine:
         session.close()
         return hypothesis
 
-    def take(self) -> vosk.KaldiRecognizer:
-        """A recogniser with no memory of earlier audio."""
-        if self._idle:
-            recognizer = self._idle.pop()
-            recognizer.Reset()
-            return recognizer
+    def recognizer(self) -> vosk.KaldiRecognizer:
+        """A new one for each connection: a used one stays adapted to the voice it heard before."""
         recognizer = vosk.KaldiRecognizer(self._model, _MODEL_RATE)
         recognizer.SetWords(True)
         return recognizer
-
-    def give_back(self, recognizer: vosk.KaldiRecognizer) -> None:
-        if len(self._idle) < _POOL:
-            self._idle.append(recognizer)
 
 
 class VoskSession:
@@ -71,7 +60,7 @@ class VoskSession:
 
     def __init__(self, engine: VoskEngine) -> None:
         self._engine = engine
-        self._recognizer = engine.take()
+        self._recognizer = engine.recognizer()
         self._unread = False
         self._busy_ms = 0.0
         self.reset()
@@ -108,7 +97,8 @@ class VoskSession:
         self._busy_ms = 0.0
 
     def close(self) -> None:
-        self._engine.give_back(self._recognizer)
+        """Frees the recogniser's memory; the session is of no use any more."""
+        del self._recognizer
 
     def _keep(self, result: str) -> None:
         segment = json.loads(result)
