@@ -77,7 +77,9 @@ class YamlFile:
         try:
             return model.model_validate(self.data)
         except ValidationError as fault:
-            first = fault.errors(include_url=False)[0]
+            faults = fault.errors(include_url=False)
+            misspelt = (one for one in faults if one["type"] == "extra_forbidden")
+            first = next(misspelt, faults[0])  # the cause, where another key is missing because of it
             loc = tuple(first["loc"])
             if first["type"] == "extra_forbidden":
                 raise self.error("this key is unknown", loc, "Remove it or correct its spelling.") from None
