@@ -94,8 +94,9 @@ class YamlDocument:
             raise self.explain(fault, model) from None
 
     def explain(self, fault: ValidationError, model: type[BaseModel]) -> InputError:
-        """The first error of a failed validation as one line for a person."""
-        first = fault.errors(include_url=False)[0]
+        """The first error of a failed validation; a misspelt key comes before the one it leaves missing."""
+        errors = fault.errors(include_url=False)
+        first = next((one for one in errors if one["type"] == "extra_forbidden"), errors[0])
         loc: Loc = tuple(first["loc"])
         allowed = _fields_at(model, loc[:-1])
         name = str(loc[-1]) if loc else ""
@@ -127,7 +128,9 @@ def _step(kind: Any, part: int | str) -> Any:
         for name, info in one.model_fields.items():
             if part in (name, info.alias):
                 return info.annotation
-    arguments = typing.get_args(kind)
+    if hasattr(kind, "__metadata__"):
+        return _step(typing.get_args(kind)[0], part)
+    arguments = [one for one in typing.get_args(kind) if one is not Ellipsis]
     return arguments[-1] if arguments else None
 
 

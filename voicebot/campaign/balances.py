@@ -67,7 +67,7 @@ class FileBalances:
 
     def _read(self) -> dict[str, Balance]:
         found: dict[str, Balance] = {}
-        for _line, cells in read_table(self._path):
+        for _line, cells in read_table(self._path, ("case_id", "amount_due", "as_of")):
             case = cells.get("case_id", "")
             balance = balance_of(cells, self._zone)
             if case and balance and case not in found:

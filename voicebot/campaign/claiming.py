@@ -104,7 +104,7 @@ class Claiming:
                 AttemptRow.due_ms <= now_ms,
                 AttemptRow.id.not_in(tried),
             )
-            .order_by(AttemptRow.due_ms, AttemptRow.rank)
+            .order_by(AttemptRow.due_ms, AttemptRow.rank, AttemptRow.contact_id)
             .limit(n)
         )
         with self._store.reading() as connection:
@@ -120,7 +120,7 @@ class Claiming:
     ) -> list[Claim]:
         query = subject_query().add_columns(AttemptRow.rank, AttemptRow.campaign_id, AttemptRow.state)
         query = query.where(AttemptRow.id.in_(candidates), AttemptRow.state == AttemptState.PLANNED)
-        query = query.order_by(AttemptRow.due_ms, AttemptRow.rank)
+        query = query.order_by(AttemptRow.due_ms, AttemptRow.rank, AttemptRow.contact_id)
         rows = connection.execute(self._attempts.locked(query, of=AttemptRow, skip_locked=True)).all()
         free = self._free_debtors(connection, [row.debtor_id for row in rows])
         claims: list[Claim] = []

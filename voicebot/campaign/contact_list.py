@@ -6,10 +6,11 @@ import csv
 import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 from voicebot.campaign.phone_number import to_e164
@@ -97,8 +98,11 @@ class _BadCell(ValueError):
         self.column, self.reason = column, reason
 
 
-def read_table(path: Path | str) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells) of each row of a CSV file; InputError when it is missing, unreadable or has no header."""
+def read_table(path: Path | str, required: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
+    """(line, cells) of each row of a CSV file; a short row's cells are empty.
+
+    InputError when the file is missing, unreadable, without header or without a required column.
+    """
     path = Path(path)
     try:
         data = path.read_bytes()
@@ -113,11 +117,17 @@ def read_table(path: Path | str) -> Iterator[tuple[int, dict[str, str]]]:
     doubled = {name for name in header if name and header.count(name) > 1}
     if doubled:
         raise InputError(f"the column {sorted(doubled)[0]!r} is there twice", "Keep one of them.", path, 1)
+    for name in required:
+        if name not in header:
+            raise InputError(f"the column {name!r} is missing", f"Needed: {', '.join(required)}.", path, 1)
     start = reader.line_num + 1
     for cells in reader:
         line, start = start, reader.line_num + 1
         if any(cell.strip() for cell in cells):
-            yield line, dict(zip(header, (cell.strip() for cell in cells), strict=False))
+            yield (
+                line,
+                dict(zip_longest(header, (cell.strip() for cell in cells[: len(header)]), fillvalue="")),
+            )
 
 
 def _decoded(data: bytes, path: Path) -> str:
@@ -143,12 +153,7 @@ def read_list(path: Path | str) -> ListResult:
     rejected: list[RejectedRow] = []
     seen: dict[tuple[str, str, str], int] = {}
     debtors: dict[str, str] = {}
-    for line, cells in read_table(path):
-        missing = [name for name in REQUIRED if name not in cells]
-        if missing and len(cells) >= len(REQUIRED):
-            raise InputError(
-                f"the column {missing[0]!r} is missing", f"Needed: {', '.join(REQUIRED)}.", path, 1
-            )
+    for line, cells in read_table(path, REQUIRED):
         try:
             row = _row(line, cells)
             first = seen.setdefault((row.case_id, row.party, row.phone), line)
@@ -232,10 +237,7 @@ def yuan_to_fen(text: str) -> int:
     plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("元").strip()
     if not re.fullmatch(r"(\d+|\d{1,3}(,\d{3})+)(\.\d{1,2})?", plain):
         raise ValueError("must be an amount in 元 with at most two decimals")
-    try:
-        return int(Decimal(plain.replace(",", "")) * 100)
-    except InvalidOperation:
-        raise ValueError("must be an amount in 元") from None
+    return int(Decimal(plain.replace(",", "")) * 100)
 
 
 def _date(column: str, text: str) -> date | None:

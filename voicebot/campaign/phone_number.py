@@ -9,6 +9,8 @@ import phonenumbers
 
 HOME_REGION = "CN"
 _SEPARATORS = re.compile(r"[\s\-‐-―()（）.·]+")
+_WITH_PREFIX = re.compile(r"\+.*|0.*|1\d{10}|[48]00\d{7}")
+"""Written so that nothing is lost: with country code, with trunk zero, a mobile, or a 400 or 800 number."""
 _SCIENTIFIC = re.compile(r"^\d(\.\d+)?[eE]\+?\d+$")
 
 
@@ -31,13 +33,14 @@ def to_e164(text: str) -> str:
         raise ValueError("the number holds other signs than digits")
     if plain.startswith("86") and len(plain) >= 12:
         plain = "+" + plain
+    if not _WITH_PREFIX.fullmatch(plain):
+        raise ValueError(
+            "the number's length is wrong; a fixed line needs its area code with the leading zero"
+        )
     try:
         number = phonenumbers.parse(plain, HOME_REGION)
     except phonenumbers.NumberParseException:
         raise ValueError("this is no telephone number") from None
     if not phonenumbers.is_valid_number(number):
-        national = str(number.national_number)
-        if not plain.startswith(("+", "0", "1")) or (plain.startswith("10") and len(national) == 10):
-            raise ValueError("this is no number; a fixed line needs its area code with the leading zero")
         raise ValueError("there is no such number in the numbering plan; check its length")
     return phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)

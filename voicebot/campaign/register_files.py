@@ -85,7 +85,7 @@ def import_stop_list(path: Path, stop_list: StopList, made_by: str) -> int:
     Returns how many.  InputError names the first bad row.
     """
     entries: list[tuple[str, str, str, str]] = []
-    for line, cells in read_table(path):
+    for line, cells in read_table(path, ("phone", "reason")):
         try:
             phone = to_e164(cells.get("phone", ""))
         except ValueError as fault:

@@ -1,0 +1,102 @@
+"""Balance sources: a file that changes under the run, an endpoint, and what happens when they fail."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.campaign.site import at
+from tests.store.stores import SHANGHAI
+from voicebot.campaign.balances import FileBalances, HttpBalances
+
+
+def write(path: Path, *rows: str) -> None:
+    path.write_text("\n".join(["case_id,amount_due,as_of,overdue_days", *rows]) + "\n")
+
+
+def test_a_file_is_read_again_when_it_changes(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    write(path, "c1,520.40,2026-03-02T10:14,3")
+    source = FileBalances(path, SHANGHAI)
+    balance = source.lookup(["c1", "c2"])["c1"]
+    assert (balance.amount_due, balance.age_min(at(10, 16))) == (52040, 2.0)
+    assert balance.slots == {"amount_due": ("money", 52040), "overdue_days": ("count", 3)}
+    write(path, "c1,0.00,2026-03-02T10:15,3", "c2,12.00,2026-03-02T02:15:00+00:00,1")
+    again = source.lookup(["c1", "c2"])
+    assert (again["c1"].amount_due, again["c2"].as_of) == (0, at(10, 15))
+
+
+@pytest.mark.parametrize(
+    "line", ["c1,520.40,", "c1,520.40,yesterday", "c1,viel,2026-03-02T10:14", ",1.00,2026-03-02T10:14"]
+)
+def test_a_row_without_amount_or_time_is_unknown(tmp_path: Path, line: str) -> None:
+    write(tmp_path / "b.csv", line + ",1")
+    assert FileBalances(tmp_path / "b.csv", SHANGHAI).lookup(["c1", ""]) == {}
+
+
+def test_a_file_that_vanishes_leaves_nothing_known(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    write(path, "c1,520.40,2026-03-02T10:14,3")
+    source = FileBalances(path, SHANGHAI)
+    assert source.lookup(["c1"])
+    path.unlink()
+    assert source.lookup(["c1"]) == {}
+
+
+def test_a_time_in_the_future_proves_nothing(tmp_path: Path) -> None:
+    write(tmp_path / "b.csv", "c1,520.40,2026-03-02T11:00,3")
+    assert FileBalances(tmp_path / "b.csv", SHANGHAI).lookup(["c1"])["c1"].age_min(at(10, 59)) is None
+
+
+@pytest.fixture
+def endpoint() -> Iterator[tuple[str, dict[str, Any]]]:
+    """An HTTP endpoint; `said` is what it answers, `asked` what it was asked."""
+    talk: dict[str, Any] = {"said": b"", "asked": None}
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            talk["asked"] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            self.send_response(talk.get("code", 200))
+            self.end_headers()
+            self.wfile.write(talk["said"])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = HTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}/balances", talk
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_an_endpoint_is_asked_for_many_cases_at_once(endpoint: tuple[str, dict[str, Any]]) -> None:
+    url, talk = endpoint
+    row = {"case_id": "c1", "amount_due": "520.40", "as_of": "2026-03-02T10:14:00+08:00"}
+    talk["said"] = json.dumps({"balances": [row, {"case_id": "c2"}, "nonsense"]}).encode()
+    found = HttpBalances(url, SHANGHAI).lookup(["c2", "c1"])
+    assert talk["asked"] == {"cases": ["c1", "c2"]}
+    assert {case: one.amount_due for case, one in found.items()} == {"c1": 52040}
+
+
+@pytest.mark.parametrize(
+    ("code", "said"), [(500, b"{}"), (200, b"oops"), (200, b"[]"), (200, b'{"balances": 3}')]
+)
+def test_a_failing_endpoint_leaves_everything_unknown(
+    endpoint: tuple[str, dict[str, Any]], code: int, said: bytes
+) -> None:
+    url, talk = endpoint
+    talk.update(code=code, said=said)
+    assert HttpBalances(url, SHANGHAI).lookup(["c1"]) == {}
+
+
+def test_an_endpoint_that_is_down_leaves_everything_unknown() -> None:
+    assert HttpBalances("http://127.0.0.1:9/", SHANGHAI, 0.2).lookup(["c1"]) == {}
