@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
-@dataclass
+@dataclass(eq=False)
 class InputError(Exception):
     """Bad input.  `what` says what is wrong, `do` what to do about it.
 

@@ -61,9 +61,13 @@ class PromptsAhead:
             )
         return len(missing)
 
+    def shared_clauses(self) -> list[str]:
+        """The run-time values of every slot, for all calls of this day."""
+        return run_clauses(self._manifest, self._today)
+
     def render_shared(self, progress: Progress = lambda done, wanted: None) -> int:
-        """The run-time values of every slot, once for all calls of this day."""
-        return self.render(run_clauses(self._manifest, self._today), progress)
+        """Renders them."""
+        return self.render(self.shared_clauses(), progress)
 
     async def render_for(
         self, slots: Mapping[str, tuple[str, object]], flags: Mapping[str, bool]

@@ -191,7 +191,7 @@ class CampaignRun:
         return await child.ready(SPEECH_READY_S)
 
     async def _start_dialog(self, stack: AsyncExitStack) -> DialogService:
-        service = DialogService(self.site.tracks, self.site.rasa_python, logs=self.folder / "logs")
+        service = DialogService(self.site.tracks, self.site.rasa_python)
         stack.push_async_callback(service.stop)
         await service.start()
         return service
@@ -264,6 +264,7 @@ class CampaignRun:
             "callback_day": "今天" if today else "明天",
             "callback_time": f"{at:%H:%M}" if today else "10:00",
             "agent_eta": "一分钟以内",
+            "call_time": f"{self.clock.now():%H:%M}",
         }
 
     # ---- during and after ----

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -23,11 +24,17 @@ from voicebot.policy.gate import Gate
 from voicebot.quality.calls import names_by_case
 from voicebot.quality.report import write_report
 from voicebot.settings import Site, load_site
-from voicebot.simulate.judge import judge_run
+from voicebot.simulate import hearing
+from voicebot.simulate.judge import judge, outcomes_of
+from voicebot.simulate.result import AGENTS, CALLEES, AgentResult, CalleeResult
+from voicebot.simulate.scenario import SCENARIOS, load_scenarios
+from voicebot.speech.asr.engine import load_engine
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
 console = Console()
+NO_OUTCOME = "the bot has no outcome for a call that was made"
+"""The judge's word for a call that was lost with its worker."""
 
 
 def run_campaign_file(
@@ -109,7 +116,7 @@ def _report(
     if summary["engine_fallbacks"]:
         faults.append(f"{summary['engine_fallbacks']} calls used another engine than the site's")
     if campaign.simulation:
-        faults += judge_run(campaign, folder, result.records, result.refused, site.models)
+        faults += _judged(site, campaign, folder, result)
     latest = site.var / campaign.name
     for name in ("summary.json", "report"):
         _point(latest / name, folder / name)
@@ -126,3 +133,31 @@ def _point(link: Path, target: Path) -> None:
     link.parent.mkdir(parents=True, exist_ok=True)
     link.unlink(missing_ok=True)
     link.symlink_to(target.resolve())
+
+
+def _judged(site: Site, campaign: Campaign, folder: Path, result: RunResult) -> list[str]:
+    """The simulated callees' own view: what each expected, and what it heard."""
+    assert campaign.simulation is not None
+    world = folder / "world"
+    engine = load_engine(result.engines.asr, site.models, site.asr.model)
+    verdicts = judge(
+        load_scenarios(campaign.simulation.scenarios or SCENARIOS),
+        outcomes_of(result.records, [(row.phone_masked, row.reason) for row in result.refused]),
+        list(CalleeResult.read(world / CALLEES)),
+        list(AgentResult.read(world / AGENTS)),
+        partial(hearing.recognise, engine=engine),
+        world,
+    )
+    as_expected = sum(verdict.as_expected for verdict in verdicts)
+    console.print(
+        f"callees  {as_expected} of {len(verdicts)} calls as their scenario files expect", highlight=False
+    )
+    if result.lost:
+        console.print(
+            f"[yellow]{result.lost} calls lost with their worker: closed as UNKNOWN, not judged[/yellow]"
+        )
+    return [
+        f"{verdict.number} {verdict.scenario}: {'; '.join(verdict.faults)}"
+        for verdict in verdicts
+        if not verdict.as_expected and not (result.lost and verdict.faults == [NO_OUTCOME])
+    ]

@@ -1,0 +1,82 @@
+"""`voicebot demo prepare`: everything that the demo needs beside environments, models and the built track."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from dialogs.manifest import Manifest
+from dialogs.track import Track
+from voicebot.campaign.balances import balance_source
+from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_lists import read_lists
+from voicebot.campaign.demo_site import approve_track, prepare_keys
+from voicebot.campaign.enrolment import case_slots
+from voicebot.campaign.prompts_ahead import PromptsAhead
+from voicebot.campaign.run import clock_of
+from voicebot.clock import today
+from voicebot.errors import NotReady
+from voicebot.settings import Site, load_site
+from voicebot.simulate import voices
+from voicebot.speech.tts.cache import PromptCache
+
+DEMO = Path("configs/campaigns/demo.yaml")
+
+app = typer.Typer(no_args_is_help=True)
+
+
+@app.callback()
+def demo() -> None:
+    """The demo's keys, approvals and prompts."""
+
+
+@app.command()
+def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] = DEMO) -> None:
+    """Make demo keys and approvals, and render every prompt.  Skips what is there."""
+    site = load_site()
+    campaign = load_campaign(file, site.trunks)
+    prepare_keys(site)
+    manifest = built_track(site, campaign)
+    approve_track(site, manifest.track, str(manifest.version), manifest.digest)
+    _render(site, campaign, manifest)
+    speech = voices.needed(campaign.simulation.scenarios) if campaign.simulation else voices.needed()
+    if voices.missing(speech, site.prompts):
+        voices.render(speech, site.models, site.prompts)
+
+
+def built_track(site: Site, campaign: Campaign) -> Manifest:
+    """The manifest of the campaign's talk track as it stands in the folder.  NotReady when it is not built."""
+    track = Track.load(site.talktracks / f"{campaign.track}.yaml")
+    path = site.tracks / track.digest / "manifest.json"
+    if not path.is_file():
+        raise NotReady(
+            f"the talk track {campaign.track} is not built.",
+            f"Run: python -m dialogs.build {track.path} --out {site.tracks}",
+            where=path.parent,
+        )
+    return Manifest.load(path)
+
+
+def _render(site: Site, campaign: Campaign, manifest: Manifest) -> None:
+    ahead = PromptsAhead(
+        manifest,
+        PromptCache(site.prompts),
+        site.tts.voice,
+        site.models,
+        today(clock_of(campaign)),
+        site.tts.processes,
+    )
+    texts = ahead.shared_clauses()
+    balances = balance_source(campaign)
+    for row in read_lists(campaign).rows:
+        balance = balances.lookup([row.case_id]).get(row.case_id)
+        slots = case_slots(row) | campaign.shared_slots() | (dict(balance.slots) if balance else {})
+        texts += ahead.case_clauses(slots, {})
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("prompts", total=None)
+        ahead.render(texts, lambda done, wanted: bar.update(task, completed=done, total=wanted))
