@@ -98,6 +98,18 @@ def test_two_renderings_at_once_do_the_work_once(tmp_path: Path, models: Path) -
     assert sorted(told) == [1, 2, 3]
 
 
+def test_a_rendering_that_is_stopped_leaves_no_worker_behind(tmp_path: Path, models: Path) -> None:
+    def stop(done: int, total: int) -> None:
+        raise KeyboardInterrupt
+
+    cache = PromptCache(tmp_path)
+    texts = [f"第{n}句话，" for n in "一二三四五六七八"]
+    with pytest.raises(KeyboardInterrupt):
+        cache.render(ESPEAK, texts, models, progress=stop)
+    assert len(cache.missing(ESPEAK, texts)) >= 4
+    assert threading.active_count() == 1 or not any("_work" in t.name for t in threading.enumerate())
+
+
 def test_a_clause_with_nothing_to_say_is_an_error_and_the_others_are_kept(
     tmp_path: Path, models: Path
 ) -> None:

@@ -11,7 +11,7 @@ from tests.speech.conftest import read_pcm
 from tests.speech.synthetic import noise, silence, tone
 from voicebot.errors import NotReady
 from voicebot.speech.asr.engine import ASK_AGAIN, Hypothesis
-from voicebot.speech.asr.whisper import WhisperEngine, collapse_loops
+from voicebot.speech.asr.whisper import WhisperEngine, collapse_loops, tidy
 
 
 def recognise(whisper: WhisperEngine, pcm: bytes) -> Hypothesis:
@@ -60,6 +60,12 @@ def test_loops_are_collapsed_and_repeated_yeses_stay() -> None:
     assert collapse_loops("您的贷款逾期您的贷款逾期您的贷款逾期") == "您的贷款逾期"
     assert collapse_loops("对对对，是我") == "对对对，是我"
     assert collapse_loops("好好好好好好好好") == "好好"
+
+
+def test_text_is_handed_on_tidy() -> None:
+    assert tidy(" ，下 禮拜三還，") == "下礼拜三还"
+    assert tidy("尾号３７２１。\ufffd") == "尾号3721。"
+    assert tidy("，。") == ""
 
 
 def test_a_broken_model_is_one_clear_error(tmp_path: Path) -> None:

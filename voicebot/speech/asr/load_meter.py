@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psutil
+
 _KEPT_JOBS = 200
 
 
@@ -49,7 +51,7 @@ class LoadMeter:
                 self._recent.append((decode_ms, audio_s))
 
     def stats(self) -> dict[str, Any]:
-        """queue (decodes waiting or running), sessions, decodes; rtf and decode_ms of the last 200."""
+        """queue (decodes waiting or running), sessions, decodes, rss_mb; rtf, decode_ms of the last 200."""
         times = sorted(ms for ms, _ in self._recent)
         audio_s = sum(s for _, s in self._recent)
         return {
@@ -58,6 +60,7 @@ class LoadMeter:
             "sessions": self.sessions,
             "decodes": self.decodes,
             "rtf": round(sum(times) / 1000 / audio_s, 3) if audio_s else 0.0,
+            "rss_mb": round(psutil.Process().memory_info().rss / 2**20),
             "decode_ms": {"p50": _rank(times, 0.5), "p95": _rank(times, 0.95)},
         }
 

@@ -234,14 +234,14 @@ async def serve(path: Path, engine: Engine, threads: int) -> None:
     """Serves until SIGTERM or SIGINT; the socket file is gone afterwards."""
     listener = _bind(path)
     try:
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         await asyncio.to_thread(engine.warm_up)
         server = SpeechServer(engine, threads)
         runner = web.AppRunner(server.application(), shutdown_timeout=_STOP_S, access_log=None)
         await runner.setup()
         await web.SockSite(runner, listener).start()
-        stop = asyncio.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
         print(json.dumps({"ready": True, "engine": engine.name}), flush=True)
         await stop.wait()
         await runner.cleanup()

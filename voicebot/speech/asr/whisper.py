@@ -53,6 +53,14 @@ def collapse_loops(text: str) -> str:
     return re.sub(r"(.{1,3}?)\1{3,}", r"\1\1", text)
 
 
+def tidy(text: str) -> str:
+    """The decoder's text as it is handed on: simplified, half-width digits and letters, no loops, no broken
+    last character, no punctuation in front and no comma at the end (the prompt's list puts them there)."""
+    text = re.sub("[０-９Ａ-Ｚａ-ｚ]", lambda m: chr(ord(m[0]) - 0xFEE0), text.replace("\ufffd", ""))
+    text = collapse_loops(simplify(strip_spaces(text)))
+    return text.lstrip("，,。、.!！?？；;：: ").rstrip("，,、：: ")
+
+
 class WhisperEngine:
     """`threads` decodes run at the same time, each on one core."""
 
@@ -120,7 +128,7 @@ class WhisperEngine:
         )[0]
         if result.no_speech_prob > _NO_SPEECH:
             return self._nothing(began)
-        text = collapse_loops(simplify(strip_spaces(self._tokenizer.decode(result.sequences_ids[0]))))
+        text = tidy(self._tokenizer.decode(result.sequences_ids[0]))
         if not re.search(r"\w", text):
             return self._nothing(began)
         return Hypothesis(text, _confidence(result.scores[0]), False, self.name, _since_ms(began))

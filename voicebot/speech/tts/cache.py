@@ -9,18 +9,18 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import queue
 import subprocess
 import sys
 import threading
 import wave
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from voicebot.errors import InputError, NotReady
 from voicebot.speech.audio import SAMPLE_RATE
+from voicebot.speech.tts.child import environment
 from voicebot.speech.tts.clauses import gap_after
 from voicebot.speech.tts.engine import RenderError, voice_version
 from voicebot.speech.tts.render_process import write_wav
@@ -124,8 +124,17 @@ class _Rendering:
         workers = [threading.Thread(target=self._work, daemon=True) for _ in range(processes)]
         for worker in workers:
             worker.start()
-        done = failed = alive = 0
-        alive = processes
+        try:
+            self._collect(processes)
+        finally:  # also when the progress callback raises or Ctrl-C comes: no worker goes on by itself
+            while not self._todo.empty():
+                with suppress(queue.Empty):
+                    self._todo.get_nowait()
+            for worker in workers:
+                worker.join()
+
+    def _collect(self, alive: int) -> None:
+        done = failed = 0
         fatal = ""
         while alive:
             result = self._results.get()
@@ -146,14 +155,13 @@ class _Rendering:
 
     def _work(self) -> None:
         command = [sys.executable, "-m", "voicebot.speech.tts.render_process", self._voice, str(self._models)]
-        one_core = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
         with subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
             encoding="utf-8",
-            env=os.environ | one_core,
+            env=environment(),
         ) as process:
             assert process.stdin is not None and process.stdout is not None
             try:

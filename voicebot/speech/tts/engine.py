@@ -8,6 +8,9 @@ from typing import Protocol
 from voicebot.errors import InputError
 from voicebot.speech.audio import Samples
 
+VERSIONS = {"kokoro": "kokoro-1.0-int8/2", "espeak": "espeak-ng-pyttsx3/1"}
+"""Raised whenever an engine, its pronunciation rules or the loudness change: older clauses are rendered again."""
+
 
 class RenderError(RuntimeError):
     """The engine gave no usable audio for a text (the text itself is not named: it may be personal)."""
@@ -29,19 +32,15 @@ class Voice(Protocol):
 
 
 def voice_version(name: str) -> str:
-    """Version of a voice without loading it.  Raises InputError for an unknown engine."""
-    from voicebot.speech.tts.espeak import ESPEAK_VERSION
-    from voicebot.speech.tts.kokoro import KOKORO_VERSION
-
-    versions = {"kokoro": KOKORO_VERSION, "espeak": ESPEAK_VERSION}
+    """Version of a voice without loading it (or its libraries).  Raises InputError for an unknown engine."""
     engine, _, voice = name.partition(":")
-    if engine not in versions or not voice.replace("_", "").replace("-", "").isalnum():
+    if engine not in VERSIONS or not voice.replace("_", "").replace("-", "").isalnum():
         raise InputError(
             f"unknown voice {name!r}.",
             "Use kokoro:zf_xiaoxiao (or another of its voices) or espeak:cmn.",
             key="tts.voice",
         )
-    return versions[engine]
+    return VERSIONS[engine]
 
 
 def load_voice(name: str, models: Path) -> Voice:

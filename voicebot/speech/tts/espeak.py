@@ -16,9 +16,9 @@ import soundfile
 
 from voicebot.errors import InputError
 from voicebot.speech.audio import Samples
-from voicebot.speech.tts.engine import RenderError
+from voicebot.speech.tts.child import environment
+from voicebot.speech.tts.engine import VERSIONS, RenderError
 
-ESPEAK_VERSION = "espeak-ng-pyttsx3/1"
 _VOICES = {"cmn": "sit/cmn-latn-pinyin"}
 """Despite its name it takes hanzi; Debian's `sit/cmn` reads tone numbers aloud in English."""
 _WORDS_A_MINUTE = 190
@@ -29,7 +29,7 @@ _TRIES = 3
 class EspeakVoice:
     """Mandarin by espeak-ng: understandable, hardly pleasant.  0.06 CPU seconds an utterance."""
 
-    version = ESPEAK_VERSION
+    version = VERSIONS["espeak"]
 
     def __init__(self, voice: str = "cmn") -> None:
         if voice not in _VOICES:
@@ -59,7 +59,12 @@ class EspeakVoice:
         ]
         try:
             done = subprocess.run(
-                command, input=text.encode(), capture_output=True, timeout=_TIMEOUT_S, check=False
+                command,
+                input=text.encode(),
+                capture_output=True,
+                timeout=_TIMEOUT_S,
+                check=False,
+                env=environment(),
             )
         except subprocess.TimeoutExpired:
             return False

@@ -11,10 +11,9 @@ import onnxruntime
 
 from voicebot.errors import InputError, NotReady
 from voicebot.speech.audio import Samples
-from voicebot.speech.tts.engine import RenderError
+from voicebot.speech.tts.engine import VERSIONS, RenderError
 from voicebot.speech.tts.pronounce import phonemes
 
-KOKORO_VERSION = "kokoro-1.0-int8/2"
 _RATE = 24000
 _MAX_TOKENS = 508
 _STYLE = 256
@@ -23,7 +22,7 @@ _STYLE = 256
 class KokoroVoice:
     """`folder` holds model.onnx, vocab.json and VOICE.bin (float32, one style of 256 numbers a length)."""
 
-    version = KOKORO_VERSION
+    version = VERSIONS["kokoro"]
 
     def __init__(self, folder: Path, voice: str, speed: float = 1.0) -> None:
         self.name = f"kokoro:{voice}"
