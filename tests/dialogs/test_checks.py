@@ -60,7 +60,7 @@ def test_compile_refuses(tmp_path: Path, old: str, new: str, said: str):
 
 def test_an_intent_without_a_reply_in_some_stage_is_refused(tmp_path: Path):
     bank = BANK + "C.extra: [一, 二, 三, 四, 五, 六, 七, 八]\n"
-    with pytest.raises(TrackError, match="stage opening has no reply to C.extra"):
+    with pytest.raises(TrackError, match=r"stage opening has no reply to C\.extra"):
         check(Track.load(write(tmp_path, bank=bank)))
 
 

@@ -90,7 +90,7 @@ def test_a_fault_names_its_line(tmp_path: Path, old: str, new: str, said: str):
 
 
 def test_an_utterance_under_two_intents_is_refused(tmp_path: Path):
-    with pytest.raises(TrackError, match=r"bank.yaml:3 .*also stands under C.ask_human"):
+    with pytest.raises(TrackError, match=r"bank\.yaml:3 .*also stands under C.ask_human"):
         Track.load(write(tmp_path, bank=BANK.replace("别打了", "转人工！")))
 
 
