@@ -27,5 +27,6 @@ step() {
 }
 
 step "models" .venv/bin/voicebot models install
+[ "$kind" = demo ] || step "models for the tests" .venv/bin/voicebot models install vosk-ko
 step "talk track" .venv/bin/python -m dialogs.build $TRACK --out var/tracks
 step "demo site and prompts" .venv/bin/voicebot demo prepare

