@@ -17,11 +17,11 @@ from voicebot.campaign.ledger import Claim, Ledger
 from voicebot.clock import ManualClock
 from voicebot.policy.gate import Gate
 from voicebot.policy.pack import load_pack
-from voicebot.store.approvals import Approvals
+from voicebot.store.approvals import Approvals, signed_document
 from voicebot.store.database import Store
 from voicebot.store.people import People
 from voicebot.store.registers import Agencies, Tool, Tools
-from voicebot.store.signatures import public_text, sign
+from voicebot.store.signatures import public_text
 
 PACK = load_pack(Path(__file__).parents[2] / "configs/policies/cn-gbt45251-2025.yaml")
 INSTITUTION = "海城消费金融"
@@ -119,20 +119,15 @@ def build(store: Store, clock: ManualClock, folder: Path, recorder_ready: Callab
 
 
 def approve(store: Store, state: str = "approved", at: str = "2026-03-01T09:00:00+08:00") -> None:
-    """A reviewer signs the talk track's digest."""
+    """Two reviewers sign the talk track's digest."""
     key = Ed25519PrivateKey.generate()
-    People(store).register("reviewer-wang", "王岚", ["reviewer"], public_text(key))
-    document: dict[str, Any] = {
-        "id": f"approval-{state}-{at}",
-        "track": "reminder",
-        "version": "3",
-        "digest": DIGEST,
-        "state": state,
-        "author": "author-chen",
-        "signed_at": at,
-    }
-    signatures = [{"person": "reviewer-wang", "signature": sign(key, document)}]
-    Approvals(store).import_document({**document, "signatures": signatures})
+    reviewers = ("reviewer-wang", "reviewer-sun")
+    for reviewer in reviewers:
+        People(store).register(reviewer, "王岚", ["reviewer"], public_text(key))
+    signers = {reviewer: key for reviewer in reviewers}
+    when = datetime.fromisoformat(at)
+    document = signed_document("reminder", "3", DIGEST, state, "author-chen", when, signers)
+    Approvals(store).import_document(document)
 
 
 def at(hour: int, minute: int, day: int = 2) -> datetime:

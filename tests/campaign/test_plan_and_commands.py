@@ -9,6 +9,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from dialogs.track import Track
 from voicebot.campaign.demo_site import approve_track, prepare_keys
 from voicebot.cli import check, policy_commands, register_commands
 from voicebot.errors import InputError
@@ -34,8 +35,13 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     monkeypatch.setenv("VOICEBOT_VAR", str(tmp_path))
     site = load_site()
     prepare_keys(site)
-    approve_track(site, "reminder", "1", "d" * 64)
+    approve_demo(site)
     return site
+
+
+def approve_demo(site: Site) -> None:
+    track = Track.load(site.talktracks / "reminder.yaml")
+    approve_track(site, track.id, str(track.version), track.digest)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -109,5 +115,5 @@ def test_no_tool_is_registered_in_a_new_store(site: Site) -> None:
 def test_preparing_twice_changes_nothing(site: Site) -> None:
     files = {path: path.read_bytes() for path in site.var.rglob("*") if path.is_file()}
     prepare_keys(site)
-    approve_track(site, "reminder", "1", "d" * 64)
+    approve_demo(site)
     assert {path: path.read_bytes() for path in site.var.rglob("*") if path.is_file()} == files

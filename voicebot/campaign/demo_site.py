@@ -5,17 +5,18 @@ Nothing of it is ever committed: keys and signatures are made here, once, below 
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from dialogs.track import Track
+from scripts_review.people import AUTHOR, REVIEWER
+from scripts_review.people import load_people as load_signers
+from scripts_review.workflow import Desk
 from voicebot.campaign.register_files import import_stop_list, load_people, load_tools
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.settings import Site
-from voicebot.store.approvals import Approvals, signed_document
+from voicebot.store.approvals import Approvals
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.people import People
@@ -41,28 +42,33 @@ def prepare_keys(site: Site) -> None:
             create_key(_key_file(site, person.id))
 
 
-def demo_key(site: Site, role: str) -> tuple[str, Ed25519PrivateKey]:
-    """The first demo person of a role, with the private key.  InputError when there is none."""
-    for person in load_people(site.people).people:
-        if role in person.roles and person.public_key is None:
-            return person.id, load_key(_key_file(site, person.id))
-    raise InputError(f"no demo person has the role {role}", "Add one without a public key.", site.people)
-
-
 def approve_track(site: Site, track: str, version: str, digest: str) -> Path:
-    """The demo reviewer signs the demo's talk track; an approval that is there is kept.  Returns its file."""
-    path = site.approvals / f"{digest}.json"
-    if path.exists():
-        return path
-    author, _ = demo_key(site, "author")
-    reviewer, key = demo_key(site, "reviewer")
-    now = datetime.now(site.zone)
-    document = signed_document(track, version, digest, "approved", author, now, {reviewer: key})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-    part.replace(path)
-    return path
+    """The demo's author submits the talk track and its reviewers sign it, by the same desk as anywhere.
+
+    An approval that is there is kept.  Returns its file.  InputError when the track is not lint-clean, is
+    another one than was built, or the demo has not enough people.
+    """
+    published = site.approvals / f"{digest}.json"
+    if published.exists():
+        return published
+    source = site.talktracks / f"{track}.yaml"
+    if Track.load(source).digest != digest:
+        raise InputError(f"{track}@{version} was changed since it was built", "Build it again.", source)
+    people = load_signers(site.people)
+    keys = {person: load_key(file) for person in people if (file := _key_file(site, person)).exists()}
+    known = {
+        person: people[person].model_copy(update={"public_key": public_text(key)})
+        for person, key in keys.items()
+    }
+    desk = Desk(site.approvals, known)
+    author = next((person for person, about in known.items() if AUTHOR in about.roles), "")
+    desk.submit(source, author, datetime.now(site.zone))
+    for person, about in known.items():
+        if REVIEWER in about.roles and person != author and not published.exists():
+            desk.approve(source, person, keys[person])
+    if not published.exists():
+        raise InputError("the demo has not enough reviewers", "Add one without a public key.", site.people)
+    return published
 
 
 def furnish(store: Store, site: Site, clock: Clock) -> None:

@@ -3,8 +3,8 @@
 A document is a JSON object:
   {"kind": "approval", "id": …, "track": …, "version": …, "digest": …, "state": "approved" | "revoked",
    "author": person, "signed_at": ISO time, "signatures": [{"person": …, "signature": base64}, …]}
-Each signature is over the document without its `signatures`.  An approval counts when at least one
-reviewer other than the author signed it.
+Each signature is over the document without its `signatures`.  An approval takes two reviewers other than
+the author (policy pack, CN-PU-01); a revocation takes one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from voicebot.store.people import People
 from voicebot.store.signatures import is_signed_by, sign
 
 FIELDS = ("id", "track", "version", "digest", "state", "author", "signed_at", "signatures")
-STATES = ("approved", "revoked")
+NEEDED = {"approved": 2, "revoked": 1}
+"""How many reviewers other than the author must have signed."""
 _NEWEST_FIRST = (ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())
 
 
@@ -74,7 +75,7 @@ class Approvals:
     def import_document(self, document: Mapping[str, Any], where: Path | str | None = None) -> Approval:
         """Checks and keeps a document; again changes nothing.  InputError when it does not hold."""
         missing = [name for name in FIELDS if name not in document]
-        if missing or document["state"] not in STATES:
+        if missing or document["state"] not in NEEDED:
             raise InputError("this is no approval document", f"Needed: {', '.join(FIELDS)}.", where)
         self._check_signatures(document, where)
         approval = Approval(*(str(document[name]) for name in ("track", "version", "digest", "state")))
@@ -120,10 +121,10 @@ class Approvals:
                 )
             if "reviewer" in person.roles and person.id != document["author"]:
                 reviewers.add(person.id)
-        if not reviewers:
-            raise InputError(
-                "no reviewer other than the author has signed", "It takes another person.", where
-            )
+        needed = NEEDED[document["state"]]
+        if len(reviewers) < needed:
+            what = f"{len(reviewers)} reviewers other than the author have signed"
+            raise InputError(what, f"It takes {needed}.", where)
 
     def is_approved(self, digest: str) -> bool:
         """Whether the newest word on this digest is an approval."""
