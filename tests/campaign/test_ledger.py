@@ -210,6 +210,21 @@ def test_a_lost_worker_leaves_unknown_attempts_that_nobody_redials(site: LedgerS
         ]
 
 
+def test_what_a_dead_supervisor_left_is_settled_at_the_next_start(site: LedgerSite) -> None:
+    campaign = site.enrol(row(1), row(2))
+    left = site.claim_one(campaign)
+    site.dial(left)
+    site.ledger.lose_worker("w1")
+    second = Ledger(site.store, site.gate, site.clock, recorder_ready=lambda: True)
+    own = second.claim(campaign, "w1", 1)  # the same name, another worker
+    assert [claim.case_id for claim in own] == ["case-2"]
+    third = Ledger(site.store, site.gate, site.clock, recorder_ready=lambda: True)
+    assert third.settle_left_over() == [own[0].attempt_id]
+    assert third.settle_left_over() == []
+    with pytest.raises(LostWorker):
+        second.permit(own[0].attempt_id, "w1")
+
+
 def test_only_the_owner_may_dial(site: LedgerSite) -> None:
     claim = site.claim_one(site.enrol(row(1)), "w1")
     with pytest.raises(LostWorker):

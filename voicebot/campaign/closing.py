@@ -225,6 +225,18 @@ class Closing:
             self._attempts.finish_contact(connection, row.contact_id, "open", "call-back agreed")
             self._attempts.plan_next(connection, row, due, moment_ms(now), same_try=False)
 
+    def lose_others(self, own: str) -> list[str]:
+        """See Ledger.settle_left_over; `own` is the prefix of this ledger's workers."""
+        query = select(AttemptRow.worker).where(AttemptRow.state.in_(states(LIVE))).distinct()
+        with self._store.reading() as connection:
+            owners = [worker for worker in connection.execute(query).scalars() if worker is not None]
+        return [
+            lost
+            for worker in sorted(owners)
+            if not worker.startswith(own)
+            for lost in self.lose_worker(worker)
+        ]
+
     def lose_worker(self, worker: str) -> list[str]:
         """See Ledger.lose_worker."""
         with self._store.begin() as connection:

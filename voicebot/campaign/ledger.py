@@ -36,10 +36,15 @@ SIMULATED_PATIENCE_MS = 60_000
 
 
 class Ledger:
-    """`recorder_ready` is asked at every decision: no recorder, no call."""
+    """`recorder_ready` is asked at every decision: no recorder, no call.
+
+    Workers are named within one ledger: each ledger has a node id of its own, so that a name used again after
+    a restart is another worker.
+    """
 
     def __init__(self, store: Store, gate: Gate, clock: Clock, *, recorder_ready: Callable[[], bool]) -> None:
         self._store, self._clock = store, clock
+        self._node = secrets.token_hex(4)
         self._audit = AuditChain(store, clock)
         self._campaigns = RunningCampaigns(store, gate)
         attempts, facts = Attempts(store), FactFinder(store, gate, clock)
@@ -97,14 +102,14 @@ class Ledger:
 
         Raises LostWorker when the worker was declared dead.
         """
-        return self._claiming.claim(campaign_id, worker, n)
+        return self._claiming.claim(campaign_id, self._named(worker), n)
 
     def permit(self, attempt_id: str, worker: str) -> Decision:
         """The gate again, right before the INVITE.  Allowed: the intent is written (dialling) and committed.
 
         Raises LostWorker, LookupError, or IllegalMove when the attempt is not this worker's claimed one.
         """
-        return self._claiming.permit(attempt_id, worker)
+        return self._claiming.permit(attempt_id, self._named(worker))
 
     def not_dialled(self, attempt_id: str, why: str) -> bool:
         """A claimed or permitted attempt that certainly was not dialled: slots go back, it is planned again.
@@ -151,4 +156,14 @@ class Ledger:
 
     def lose_worker(self, worker: str) -> list[str]:
         """A worker died: its live attempts become unknown, keep their slots and are never redialled."""
-        return self._closing.lose_worker(worker)
+        return self._closing.lose_worker(self._named(worker))
+
+    def settle_left_over(self) -> list[str]:
+        """Live attempts of other ledgers become unknown, as after `lose_worker`; returns their ids.
+
+        For the start of a store's only owner: whoever claimed them is dead.
+        """
+        return self._closing.lose_others(self._named(""))
+
+    def _named(self, worker: str) -> str:
+        return f"{self._node}/{worker}"
