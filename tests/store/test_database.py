@@ -65,6 +65,16 @@ def test_another_engine_is_refused(url: str, keys: KeyRing) -> None:
         Store.open(url, keys)
 
 
+def test_a_file_that_is_no_store_is_left_as_it_is(tmp_path: Path, keys: KeyRing) -> None:
+    path = tmp_path / "list.csv"
+    path.write_text("case_id,phone\n" * 100)
+    with pytest.raises(NotReady, match="not a database"):
+        Store.open(f"sqlite:///{path}", keys)
+    with pytest.raises(NotReady, match="folder"):
+        Store.open(f"sqlite:///{path}/store.db", keys)
+    assert path.read_text().startswith("case_id")
+
+
 def test_a_server_that_is_down_is_said_in_one_line(tmp_path: Path, keys: KeyRing) -> None:
     with pytest.raises(NotReady) as fault:
         Store.open(f"postgresql://nobody@/none?host={tmp_path}", keys)

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.orm import Session
 
 from voicebot.errors import InputError, NotReady
@@ -43,7 +43,7 @@ class Store:
         try:
             with engine.begin() as connection:
                 _upgrade(connection)
-        except OperationalError as fault:
+        except DBAPIError as fault:  # down, locked for too long, or a file that is no store
             engine.dispose()
             first = str(fault.orig).strip().splitlines()[0]
             raise NotReady(f"the store cannot be opened: {first}", "Check the store's address.") from None
@@ -87,7 +87,7 @@ def _engine(url: str) -> Engine:
         ) from None
     if parsed.get_backend_name() == "sqlite":
         if parsed.database:
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+            _make_folder(Path(parsed.database).parent)
         engine = create_engine(
             parsed.set(drivername="sqlite"),
             module=pysqlite3.dbapi2,
@@ -102,6 +102,13 @@ def _engine(url: str) -> Engine:
             parsed.set(drivername="postgresql+psycopg"), connect_args={"options": options}, pool_pre_ping=True
         )
     raise InputError(f"the store cannot be {parsed.get_backend_name()}", _ADDRESSES, key="store")
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as fault:
+        raise NotReady(f"the store's folder cannot be made: {fault.strerror}", "", folder) from None
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
