@@ -38,9 +38,7 @@ def list_models(models: Folder = None) -> None:
             state = "not installed" + (" (optional)" if model.optional else "")
         else:
             state = "wrong"
-        table.add_row(
-            model.name, state, f"{model.bytes / 1e6:.0f}", model.version, model.licence, model.purpose
-        )
+        table.add_row(model.name, state, f"{model.bytes / 1e6:.0f}", model.licence, model.purpose)
     Console().print(table)
 
 
