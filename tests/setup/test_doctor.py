@@ -156,6 +156,18 @@ def test_a_track_that_was_approved_must_be_built(tmp_path: Path) -> None:
     assert "no approved talk track" in doctor_site.tracks(here).text, "the newest word counts"
 
 
+def test_a_damaged_approval_is_one_fault_among_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = site(tmp_path)
+    here.approvals.mkdir(parents=True)
+    (here.approvals / "cut.json").write_text("{")
+    monkeypatch.setattr(doctor, "CHECKS", (("talk tracks", doctor_site.tracks),))
+    told: list[str] = []
+    assert not doctor.examine(here, False, lambda checked: told.append(checked.line()))
+    assert "cut.json: this is no JSON" in told[0]
+
+
 def test_more_legs_than_the_build_takes_are_refused_with_a_number(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

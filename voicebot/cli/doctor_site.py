@@ -12,6 +12,7 @@ from dialogs.manifest import Manifest
 from sip.trunk import Trunk, load_trunks
 from voicebot.cli.finding import Finding
 from voicebot.cli.trunk_probe import answer_to_options
+from voicebot.errors import InputError
 from voicebot.settings import Site
 from voicebot.speech.models import ModelShelf, choose
 from voicebot.store.database import Store
@@ -110,7 +111,10 @@ def _approved(site: Site) -> dict[str, str]:
     """
     newest: dict[str, dict[str, str]] = {}
     for path in sorted(site.approvals.glob("*.json")):
-        document = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            document = json.loads(path.read_text(encoding="utf-8"))
+        except ValueError:
+            raise InputError("this is no JSON", "Take it away or export it again.", path) from None
         if isinstance(document, dict) and {"digest", "state", "signed_at"} <= document.keys():
             known = newest.get(document["digest"])
             if known is None or known["signed_at"] <= document["signed_at"]:
