@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from pypinyin import lazy_pinyin
+
 from voicebot.speech.spoken.numerals import VALUE, from_chinese, plain
 
 _SPOKEN = dict(zip("0123456789", "零幺二三四五六七八九", strict=True)) | {"X": "艾克斯"}
@@ -28,7 +30,12 @@ _ALIKE: dict[str, str] = {
     **dict.fromkeys("吧把爸巴罢", "8"),
     **dict.fromkeys("就久酒旧", "9"),
 }
-_NO_HEAD = "是事就把其另而起无约"
+_BY_SOUND = {
+    "ling": "0", "lin": "0", "yao": "1", "you": "1", "er": "2", "san": "3", "shan": "3", "si": "4", "shi": "4",
+    "ci": "4", "wu": "5", "liu": "6", "niu": "6", "qi": "7", "ji": "7", "ba": "8", "fa": "8", "jiu": "9",
+}  # fmt: skip
+"""What telephone speech makes of a digit's syllable: 三零七幺 comes back as 三零鸡油."""
+_NO_HEAD = "是事就把其另而起无约有又由时十几及"
 """Words that often stand before a digit string (是三零七一, 就三零七一): no digit at its head."""
 _NO_TAIL = "吧把是就要气的"
 """Words that often follow one (三零七一吧, 三零七一是): no digit at its tail."""
@@ -75,7 +82,9 @@ def parse_digits(text: str, count: int) -> str | None:
     an X.  The same string said twice counts once; after 不对 the later string counts.
     """
     said = _OTHER_NUMBER.sub("#", plain(text))
-    found = [m for run in _runs(_tokens(said)) if (m := _read(run, count))]
+    tokens = _tokens(said)
+    alone = not any(token.kind == "other" for token in tokens)
+    found = [digits for run in _runs(tokens) if (digits := _read(run, count, alone))]
     if not found:
         for cardinal in _CARDINAL.finditer(said):
             value = from_chinese(cardinal[0])
@@ -96,10 +105,11 @@ def _tokens(said: str) -> list[_Token]:
             tokens.append(_Token("sure", "X", part))
         elif part in _SURE:
             tokens.append(_Token("sure", _SURE[part], part))
-        elif part in _ALIKE:
-            tokens.append(_Token("alike", _ALIKE[part], part))
+        elif _FILLER.fullmatch(part):
+            tokens.append(_Token("filler", "", part))
         else:
-            tokens.append(_Token("filler" if _FILLER.fullmatch(part) else "other", "", part))
+            alike = _ALIKE.get(part) or _BY_SOUND.get(lazy_pinyin(part)[0])
+            tokens.append(_Token("alike", alike, part) if alike else _Token("other", "", part))
     return tokens
 
 
@@ -113,7 +123,8 @@ def _runs(tokens: list[_Token]) -> list[list[_Token]]:
     return [run for run in runs if any(t.kind == "sure" for t in run)]
 
 
-def _read(run: list[_Token], count: int) -> str | None:
+def _read(run: list[_Token], count: int, alone: bool) -> str | None:
+    """`alone`: nothing else was said, so that a first 有 or 是 can only be a digit."""
     sure = "".join(t.digit for t in run if t.kind == "sure")
     inside = [t for t in run if t.kind != "filler"]
     first = next(i for i, t in enumerate(inside) if t.kind == "sure")
@@ -130,7 +141,8 @@ def _read(run: list[_Token], count: int) -> str | None:
     for start in range(max(0, last - count + 1), min(first, len(inside) - count) + 1):
         window = inside[start : start + count]
         head, tail = window[0], window[-1]
-        if head.kind == "alike" and head.char in _NO_HEAD:
+        only_this = alone and len(inside) == count
+        if head.kind == "alike" and head.char in _NO_HEAD and not only_this:
             continue
         if tail.kind == "alike" and tail.char in _NO_TAIL and not _tail_is_digit(run, tail):
             continue

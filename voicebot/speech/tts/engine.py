@@ -9,7 +9,7 @@ from voicebot.errors import InputError
 from voicebot.speech.audio import Samples
 
 VERSIONS = {"kokoro": "kokoro-1.0-int8/2", "espeak": "espeak-ng-pyttsx3/1"}
-"""Raised whenever an engine, its pronunciation rules or the loudness change: older clauses are rendered again."""
+"""Raised when an engine, its pronunciation or the loudness changes: older clauses are rendered again."""
 
 
 class RenderError(RuntimeError):
