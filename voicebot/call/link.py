@@ -81,7 +81,7 @@ class Link:
             self._send({"kind": kind, "body": body})
 
     async def ask(self, kind: str, *, within_s: float, **body: Any) -> dict[str, Any]:
-        """Sends and waits for the answer.  Raises LinkLost, TimeoutError, or RuntimeError (it failed there)."""
+        """Sends and waits for the answer.  Raises LinkLost, TimeoutError or RuntimeError."""
         if self.lost:
             raise LinkLost(kind)
         number = next(self._ids)

@@ -16,7 +16,7 @@ from pathlib import Path
 from dialogs.manifest import Manifest
 from voicebot.speech.spoken.slots import speak
 from voicebot.speech.tts.cache import PromptCache
-from voicebot.speech.tts.clauses import split
+from voicebot.speech.tts.clauses import split, spoken_length
 
 CaseSlots = Mapping[str, tuple[str, str]]
 """Name → (type, value) of the ledger."""
@@ -68,7 +68,7 @@ class PromptBook:
         texts: dict[str, None] = {}
         for line in self._manifest.lines.values():
             if not self._missing_flags(line.flags):
-                for clause in split(line.text, self._run_slots):
+                for clause in self._parts(line.text):
                     if not self._is_run_slot(clause):
                         texts[self._filled(line.id, clause)] = None
         return list(texts)
@@ -84,7 +84,7 @@ class PromptBook:
             raise LineRefused(f"line {line_id} is for the {line.listener}, not for the {listener}")
         if missing := self._missing_flags(line.flags):
             raise LineRefused(f"line {line_id} needs the ledger's word for {', '.join(missing)}")
-        spoken = [self._clause(line_id, clause, run_slots) for clause in split(line.text, self._run_slots)]
+        spoken = [self._clause(line_id, clause, run_slots) for clause in self._parts(line.text)]
         wav = self._folder / f"{next(self._numbers):03d}-{line_id}.wav"
         seconds = self._cache.assemble(self._voice, spoken, wav)
         return Prompt(line_id, "".join(spoken), wav, seconds)
@@ -96,6 +96,10 @@ class PromptBook:
         if name not in run_slots:
             raise LineRefused(f"line {line_id} needs a value for {name}")
         return speak_run_slot(self._manifest, name, run_slots[name], self._today)
+
+    def _parts(self, template: str) -> list[str]:
+        """The line's clauses; punctuation that stands alone behind a run-time slot has no sound."""
+        return [part for part in split(template, self._run_slots) if spoken_length(part) > 0]
 
     def _is_run_slot(self, clause: str) -> bool:
         return clause[:1] == "{" and clause.strip("{}") in self._run_slots

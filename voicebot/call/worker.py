@@ -21,8 +21,8 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from dialogs.client import RasaPolicy
 
+from dialogs.client import RasaPolicy
 from dialogs.manifest import Manifest
 from handoff.hold import hold_tone
 from handoff.settings import load_queues
@@ -53,6 +53,7 @@ class Worker:
         self.name, self._link = name, link
         self._calls: dict[str, asyncio.Task[None]] = {}
         self._tools: Tools | None = None
+        self._policy: RasaPolicy | None = None
         self._phone: Softphone | None = None
         self._stopping = asyncio.Event()
         self._worst_lag_s = 0.0
@@ -78,12 +79,13 @@ class Worker:
         await self._phone.start()
         keys = KeyRing.load(services.key_file)
         manifest = lru_cache(lambda digest: Manifest.load(services.tracks / digest / "manifest.json"))
+        self._policy = RasaPolicy(services.dialog_url, services.dialog_token)
         hold = services.prompts / "hold.wav"
         hold_tone(hold)
         self._tools = Tools(
             phone=self._phone,
             speech=SpeechService(services.speech_socket),
-            policy=RasaPolicy(services.dialog_url, services.dialog_token),
+            policy=self._policy,
             cache=PromptCache(services.prompts),
             link=self._link,
             manifest=manifest,
@@ -157,8 +159,8 @@ class Worker:
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
         if self._phone is not None:
             await self._phone.stop()
-        if self._tools is not None:
-            await self._tools.policy.close()
+        if self._policy is not None:
+            await self._policy.close()
         self._link.close()
         serving.cancel()
         stopping.cancel()

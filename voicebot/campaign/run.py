@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 import structlog
-from dialogs.service import DialogService
 
 from dialogs.manifest import Manifest
+from dialogs.service import DialogService
 from handoff.agents import GateQualification, load_agents, place_simulated
 from handoff.queue import AgentQueue
 from handoff.settings import load_queues

@@ -22,6 +22,7 @@ from voicebot.clock import today
 from voicebot.errors import NotReady
 from voicebot.settings import Site, load_site
 from voicebot.simulate import voices
+from voicebot.simulate.scenario import SCENARIOS
 from voicebot.speech.tts.cache import PromptCache
 
 DEMO = Path("configs/campaigns/demo.yaml")
@@ -43,13 +44,14 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
     manifest = built_track(site, campaign)
     approve_track(site, manifest.track, str(manifest.version), manifest.digest)
     _render(site, campaign, manifest)
-    speech = voices.needed(campaign.simulation.scenarios) if campaign.simulation else voices.needed()
+    own = campaign.simulation.scenarios if campaign.simulation else None
+    speech = voices.needed(own or SCENARIOS)
     if voices.missing(speech, site.prompts):
         voices.render(speech, site.models, site.prompts)
 
 
 def built_track(site: Site, campaign: Campaign) -> Manifest:
-    """The manifest of the campaign's talk track as it stands in the folder.  NotReady when it is not built."""
+    """The manifest of the talk track as it stands in the folder.  NotReady when it is not built."""
     track = Track.load(site.talktracks / f"{campaign.track}.yaml")
     path = site.tracks / track.digest / "manifest.json"
     if not path.is_file():

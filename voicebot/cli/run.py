@@ -139,7 +139,7 @@ def _judged(site: Site, campaign: Campaign, folder: Path, result: RunResult) -> 
     """The simulated callees' own view: what each expected, and what it heard."""
     assert campaign.simulation is not None
     world = folder / "world"
-    engine = load_engine(result.engines.asr, site.models, site.asr.model)
+    engine = load_engine(site.asr.engine, site.models, 1, site.asr.model)
     verdicts = judge(
         load_scenarios(campaign.simulation.scenarios or SCENARIOS),
         outcomes_of(result.records, [(row.phone_masked, row.reason) for row in result.refused]),
