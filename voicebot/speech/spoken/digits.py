@@ -31,8 +31,9 @@ _ALIKE: dict[str, str] = {
     **dict.fromkeys("就久酒旧", "9"),
 }
 _BY_SOUND = {
-    "ling": "0", "lin": "0", "yao": "1", "you": "1", "er": "2", "san": "3", "shan": "3", "si": "4", "shi": "4",
-    "ci": "4", "wu": "5", "liu": "6", "niu": "6", "qi": "7", "ji": "7", "ba": "8", "fa": "8", "jiu": "9",
+    "ling": "0", "lin": "0", "yao": "1", "you": "1", "er": "2", "san": "3", "shan": "3",
+    "si": "4", "shi": "4", "ci": "4", "wu": "5", "liu": "6", "niu": "6", "qi": "7", "ji": "7",
+    "ba": "8", "fa": "8", "jiu": "9",
 }  # fmt: skip
 """What telephone speech makes of a digit's syllable: 三零七幺 comes back as 三零鸡油."""
 _NO_HEAD = "是事就把其另而起无约有又由时十几及"
