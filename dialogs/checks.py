@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dialogs.rules import START_STAGE, Rule, rules
 from dialogs.track import Track
-from dialogs.track_file import StepModel
+from dialogs.track_file import StageModel, StepModel
 from dialogs.yaml_lines import Loc
 
 MUST_HAND_OVER = ("C.ask_human", "C.dispute", "C.vulnerable", "C.self_harm")
@@ -19,6 +19,8 @@ def check(track: Track) -> list[Rule]:
     _guards(track)
     for loc, step in track.steps():
         _step(track, loc, step)
+    for name, stage in track.stages.items():
+        _reads(track, name, stage)
     found = list(rules(track))
     for rule in found:
         _levels(track, rule)
@@ -61,6 +63,16 @@ def _step(track: Track, loc: Loc, step: StepModel) -> None:
     for name in step.slots:
         if name not in track.slots or track.slots[name].when != "run":
             raise track.error(f"{name!r} is no run-time slot", loc)
+
+
+def _reads(track: Track, name: str, stage: StageModel) -> None:
+    """A stage may read a small word as something else, but never a duty away or an identity into being."""
+    for intent, other in stage.reads.items():
+        loc = ("stages", name, "reads", intent)
+        if intent not in track.bank.intents or other not in track.bank.intents or other in stage.reads:
+            raise track.error(f"{intent} cannot be read as {other}", loc, "Use two intents of the bank.")
+        if intent in (*MUST_HAND_OVER, *MUST_STOP, "C.complaint") or other in YES_HERE:
+            raise track.error(f"{intent} may not be read as {other}", loc)
 
 
 def _levels(track: Track, rule: Rule) -> None:

@@ -57,7 +57,7 @@ class RasaPolicy:
         return RasaConversation(self, call_id)
 
     async def digests(self) -> list[str]:
-        """Digests of the versions that are built."""
+        """Digests of the versions that are built, newest first."""
         async with self._session().get(
             f"{self._url}/health", headers=self._headers, timeout=aiohttp.ClientTimeout(total=OPEN_LIMIT_S)
         ) as response:
@@ -65,23 +65,24 @@ class RasaPolicy:
             return list((await response.json())["digests"])
 
     async def ready(self) -> bool:
-        """True when every built version answered one real turn just now."""
+        """True when a version answered a real turn just now, the newest that answers at all."""
         try:
-            served = await self.digests()
-            for digest in served:
-                probe = await self.open(
-                    f"ready-{digest[:12]}", digest, flags={}, slots={}, today=date.today()
-                )
-                answers = [
-                    await probe.turn(TurnEvent("start")),
-                    await probe.turn(TurnEvent("speech", text="你好")),
-                ]
-                await probe.close()
-                if any(answer.degraded for answer in answers):
-                    return False
-        except (DialogUnavailable, aiohttp.ClientError, TimeoutError):
+            for digest in await self.digests():
+                if await self._answers(digest):
+                    return True
+        except (aiohttp.ClientError, TimeoutError):
             return False
-        return bool(served)
+        return False
+
+    async def _answers(self, digest: str) -> bool:
+        call_id = f"ready-{digest[:12]}"
+        try:
+            probe = await self.open(call_id, digest, flags={}, slots={}, today=date.today())
+        except DialogUnavailable:
+            return False
+        answers = [await probe.turn(TurnEvent("start")), await probe.turn(TurnEvent("speech", text="你好"))]
+        await probe.close()
+        return not any(answer.degraded for answer in answers)
 
     async def close(self) -> None:
         """Closes the connections."""

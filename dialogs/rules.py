@@ -70,7 +70,8 @@ def cells(track: Track) -> Iterator[Cell]:
     for stage in track.stages:
         wanted = (START,) if stage == START_STAGE else (*track.bank.intents, *EVENTS)
         for intent in wanted:
-            yield _cell(track, stage, intent)
+            if intent not in track.stages[stage].reads:
+                yield _cell(track, stage, intent)
 
 
 def rules(track: Track) -> Iterator[Rule]:

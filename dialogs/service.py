@@ -45,7 +45,7 @@ class DialogService:
         return self._process.pid if running and self._process else None
 
     async def start(self) -> None:
-        """Returns when every version answered a real turn.  BuildFailed after one restart."""
+        """Returns when a version answered a real turn.  BuildFailed after one restart."""
         if not self._python.exists():
             raise BuildFailed("the Rasa environment is not set up", "Run `make setup`.", self._python)
         if not any(self._tracks.glob("*/manifest.json")):

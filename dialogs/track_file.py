@@ -126,6 +126,8 @@ class StageModel(_Part):
     listener: Listener | None = None
     expects: Expects = "open"
     ask: list[str] = Field(default_factory=list)
+    reads: dict[str, str] = Field(default_factory=dict)
+    "Here the one intent means the other, and counts as it."
     takes: dict[Literal["date", "time", "money"], TakeModel] = Field(default_factory=dict)
     replies: dict[str, Steps] = Field(default_factory=dict)
 

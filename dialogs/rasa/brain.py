@@ -17,6 +17,7 @@ from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from dialogs.rasa.call_state import PLAN_FORMAT
 from dialogs.wording import spoken
 
 PLAN = "utter_plan"
@@ -39,6 +40,8 @@ class Brain:
         self._processor = Agent.load(str(archive)).processor
         self._domain = self._processor.domain
         self.plan: dict[str, Any] = self._domain.responses[PLAN][0]["custom"]
+        if self.plan.get("format") != PLAN_FORMAT:
+            raise WrongModel(f"{folder.name[:12]}: built by another version of the program; build it again")
         if self.plan["digest"] != folder.name:
             raise WrongModel(f"{folder.name[:12]}: the model belongs to another digest")
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
+PLAN_FORMAT = 1
+"""Raised when a plan changes its shape: versions built before are then refused until they are built again."""
 IN_A_ROW = ("event.silence", "event.not_understood", "C.not_hear")
 """These count only while nothing else was said in between."""
 MOST_COUNTED = 3
@@ -66,6 +68,7 @@ class CallState:
 
     def take(self, intent: str, values: Mapping[str, str]) -> tuple[str, dict[str, str]]:
         """The intent after the values that were said, and the facts they give (`date`, `time`)."""
+        intent = self.here["reads"].get(intent, intent)
         day, time = self._date(values), self._time(values)
         for kind, said in (("date", day), ("time", time)):
             rule = self.here["takes"].get(kind)

@@ -90,7 +90,8 @@ class VoiceChannel(InputChannel):
         return checked
 
     async def _health(self, request: Request) -> Any:
-        built = sorted(path.parent.name for path in self._tracks.glob("*/manifest.json"))
+        manifests = sorted(self._tracks.glob("*/manifest.json"), key=lambda path: -path.stat().st_mtime)
+        built = [path.parent.name for path in manifests]
         return response.json({"digests": built, "loaded": sorted(self._brains), "calls": len(self._calls)})
 
     async def _open(self, request: Request) -> Any:

@@ -47,6 +47,12 @@ def test_the_small_track_and_the_reminder_hold(tmp_path: Path):
             "nothing leads",
         ),
         ('再见。"}', '再见。"}\n  L.idle: {to: unknown, level: 0, text: 喂}', "nothing speaks this line"),
+        (
+            "    ask: [L.check]\n",
+            "    ask: [L.check]\n    reads: {C.ask_human: C.stop_calling}\n",
+            "may not be read",
+        ),
+        ("    ask: [L.check]\n", "    ask: [L.check]\n    reads: {C.no: C.yes}\n", "cannot be read as C.yes"),
         ("C.yes: {ask: true}", "C.yes: {when: {nth: 1}, ask: true}", "no step for nth 2"),
     ],
 )
