@@ -191,7 +191,7 @@ class CampaignRun:
         return await child.ready(SPEECH_READY_S)
 
     async def _start_dialog(self, stack: AsyncExitStack) -> DialogService:
-        service = DialogService(self.site.tracks, self.site.rasa_python)
+        service = DialogService(self.site.tracks, self.site.rasa_python.absolute())
         stack.push_async_callback(service.stop)
         await service.start()
         return service
