@@ -64,7 +64,7 @@ def test_loops_are_collapsed_and_repeated_yeses_stay() -> None:
 
 def test_text_is_handed_on_tidy() -> None:
     assert tidy(" ，下 禮拜三還，") == "下礼拜三还"
-    assert tidy("尾号３７２１。\ufffd") == "尾号3721。"
+    assert tidy("４我是他老婆０尾号3721。\ufffd") == "我是他老婆，尾号3721。"
     assert tidy("，。") == ""
 
 

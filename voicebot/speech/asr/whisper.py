@@ -54,9 +54,12 @@ def collapse_loops(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """The decoder's text as it is handed on: simplified, half-width digits and letters, no loops, no broken
-    last character, no punctuation in front and no comma at the end (the prompt's list puts them there)."""
-    text = re.sub("[０-９Ａ-Ｚａ-ｚ]", lambda m: chr(ord(m[0]) - 0xFEE0), text.replace("\ufffd", ""))
+    """The decoder's text as it is handed on: simplified, no loops, no broken last character, no punctuation in
+    front and no comma at the end (the prompt's list puts them there).
+
+    Full-width digits and letters are a comma gone wrong (我是他老婆０他现在): spoken digits come half-width.
+    """
+    text = re.sub("[０-９Ａ-Ｚａ-ｚ＠]+", "，", text.replace("\ufffd", ""))
     text = collapse_loops(simplify(strip_spaces(text)))
     return text.lstrip("，,。、.!！?？；;：: ").rstrip("，,、：: ")
 
