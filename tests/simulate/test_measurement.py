@@ -77,7 +77,7 @@ def test_an_answer_belongs_to_the_last_thing_said_before_it() -> None:
 def test_greeting_and_talk_with_an_agent_are_no_ordinary_turns() -> None:
     ours = line(20, (0.5, 1.0), (9.0, 10.0), rest=NOISE)
     theirs = line(20, (1.3, 3.0), (11.0, 12.0))
-    spoken = [said("喂", 0.5, 1.0, greeting=True), said("你好", 9.0, 10.0, to_agent=True)]
+    spoken = [said("喂", 0.5, 1.0, greeting=True), said("你好", 9.0, 10.0, to_bot=False)]
     measured = measure(theirs, ours, spoken, answered=0)
     assert measured.greeting is not None
     assert measured.greeting.latency_ms == 300

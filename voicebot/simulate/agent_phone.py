@@ -34,7 +34,6 @@ LINES = 4
 RING_OUT_S = 60.0
 WHISPER_WITHIN_S = 15.0
 """A call without a whisper by then is no consult call: the agent hangs up."""
-LONGEST_SPEECH_S = 60.0
 GOODBYE_S = 0.4
 """Between the last word and hanging up."""
 ATTEMPT_HEADER = "X-Voicebot-Attempt"
@@ -91,8 +90,7 @@ class AgentCall:
     async def _hear_whisper(self) -> bool:
         """True when it was heard and the call was accepted."""
         party, script = self._party, self._script
-        began = await party.until(lambda: bool(party.watch.stretches), WHISPER_WITHIN_S)
-        if began != "seen" or await party.paused(0, LONGEST_SPEECH_S) != "seen":
+        if await party.listen(0, WHISPER_WITHIN_S) != "seen":
             return False
         self._whisper_s = party.seconds(party.watch.stretches[-1].end)
         if script.does == "ignore_whisper":
@@ -107,11 +105,10 @@ class AgentCall:
         party, script = self._party, self._script
         await party.rest(script.greets_after_s)
         since = await self._say(script.greets)
-        answered = await party.paused(since, script.greets_again_s)
-        if answered == "timeout":
+        if await party.listen(since, script.greets_again_s) == "timeout":
             since = await self._say(script.greets)
         for answer in script.answers:
-            if await party.paused(since, script.waits_s) != "seen":
+            if await party.listen(since, script.waits_s) != "seen":
                 break
             self._debtor_spoke = True
             since = await self._say(answer)

@@ -64,11 +64,13 @@ class BotWatch:
         """Where the first stretch that began at or after `tick` began."""
         return next((one.start for one in self.stretches if one.start >= tick), None)
 
+    def heard_since(self, tick: int) -> bool:
+        """True when there was audio after `tick`."""
+        return bool(self.stretches) and self.stretches[-1].end > tick
+
     def paused_since(self, tick: int) -> bool:
         """True when there was audio after `tick` and now it has been silent for the pause."""
-        if not self.stretches or self.stretches[-1].end <= tick:
-            return False
-        return self.ticks - self.stretches[-1].end >= self._pause
+        return self.heard_since(tick) and self.ticks - self.stretches[-1].end >= self._pause
 
 
 class VoiceMatch:

@@ -10,7 +10,7 @@ import structlog
 from sip.leg import Leg
 from voicebot.simulate.bot_watch import TICK_S
 from voicebot.simulate.measurement import measure
-from voicebot.simulate.party import Party
+from voicebot.simulate.party import LONGEST_SPEECH_S, Party
 from voicebot.simulate.result import CalleeResult, SipResult
 from voicebot.simulate.scenario import Scenario, Step
 from voicebot.simulate.stock import SpeechStock
@@ -29,7 +29,6 @@ AGENT_WITHIN_S = 40.0
 RECORDS_S = 20.0
 """How long a voicemail records."""
 NO_ANSWER_S = 90.0
-LONGEST_SPEECH_S = 60.0
 ANSWER_TICKS = 8
 """Our word of an utterance's end comes this late (0.16 s): a quick answer may have begun by then."""
 
@@ -163,9 +162,7 @@ class Callee:
 
     async def _do(self, step: Step) -> None:
         if step.say:
-            await self._party.say(
-                step.say, to_agent=self._agent_at is not None, greeting=step.when == "answered"
-            )
+            await self._party.say(step.say, to_bot=self._agent_at is None, greeting=step.when == "answered")
         elif step.keys:
             await self._party.press(step.keys)
         elif step.hang_up:
@@ -192,7 +189,7 @@ class Callee:
     async def _bot_paused(self, since: int, last: Step | None) -> bool:
         """Waits for the bot to have spoken; what it did not hear is said again."""
         while True:
-            if await self._pause(since) != "seen":
+            if await self._party.listen(since, self._scenario.patience_s) != "seen":
                 return False
             started = self._party.watch.started_since(since)
             late = started is not None and (started - since) * TICK_S > UNHEARD_S
@@ -201,12 +198,6 @@ class Callee:
             self._repeated += 1
             await self._do(last)
             since = self._party.tick - ANSWER_TICKS
-
-    async def _pause(self, since: int) -> str:
-        """A bot that goes on speaking is listened to; only its silence is limited."""
-        party = self._party
-        began = await party.until(lambda: _heard_after(party, since), self._scenario.patience_s)
-        return began if began != "seen" else await party.paused(since, LONGEST_SPEECH_S)
 
     async def _agent(self, since: int) -> bool:
         """Waits until an agent's own greeting was heard to its end."""
@@ -221,8 +212,3 @@ class Callee:
         if not self._leg.ended.done():
             self._hung_up = True
             await self._leg.hangup()
-
-
-def _heard_after(party: Party, tick: int) -> bool:
-    stretches = party.watch.stretches
-    return bool(stretches) and stretches[-1].end > tick

@@ -25,8 +25,8 @@ class Spoken:
     text: str
     asked: int
     over: int
-    to_agent: bool = False
-    "Said to an agent: there is nothing to measure of the bot."
+    to_bot: bool = True
+    "False for what is said to an agent, or by a machine: nothing of the bot is measured."
     greeting: bool = False
     "Said right after the answer, before the bot spoke."
 
@@ -95,7 +95,7 @@ def measure(
     barge_ins: list[BargeIn] = []
     spans = [(one, voiced_span(ours, one)) for one in said]
     for number, (one, span) in enumerate(spans):
-        if span is None or one.to_agent:
+        if span is None or not one.to_bot:
             continue
         following = next((later[0] for _, later in spans[number + 1 :] if later is not None), len(theirs))
         turn = _turn(theirs, one, span, following, answered)

@@ -19,6 +19,8 @@ from voicebot.simulate.stock import SpeechStock
 from voicebot.speech.audio import SAMPLE_RATE
 from voicebot.speech.tts.render_process import write_wav
 
+LONGEST_SPEECH_S = 60.0
+"""Nobody is listened to for longer than this without a pause."""
 KEY_GAP_S = 0.35
 """A person presses about three keys a second."""
 
@@ -90,19 +92,19 @@ class Party:
         """Line noise from now on."""
         await self.leg.play(self._stock.noise(self._noise_dbfs), loop=True)
 
-    async def say(self, text: str, *, to_agent: bool = False, greeting: bool = False) -> None:
+    async def say(self, text: str, *, to_bot: bool = True, greeting: bool = False) -> None:
         """Speaks; returns when it was said, or the leg is gone."""
-        await self._play(self._stock.spoken(self._voice, text, self._noise_dbfs), text, to_agent, greeting)
+        await self._play(self._stock.spoken(self._voice, text, self._noise_dbfs), text, to_bot, greeting)
 
     async def play(self, wav: Path, text: str) -> None:
-        """Plays a prepared WAV in which `text` is said."""
+        """Plays a prepared WAV in which a machine says `text`."""
         await self._play(wav, text, False, False)
 
-    async def _play(self, wav: Path, text: str, to_agent: bool, greeting: bool) -> None:
+    async def _play(self, wav: Path, text: str, to_bot: bool, greeting: bool) -> None:
         asked = self.tick
         playback = await self.leg.play(wav)
         await self._or_end(playback.done)
-        self.said.append(Spoken(text, asked, self.tick, to_agent, greeting))
+        self.said.append(Spoken(text, asked, self.tick, to_bot, greeting))
         await self.be_quiet()
 
     async def press(self, keys: str) -> None:
@@ -135,6 +137,11 @@ class Party:
     async def paused(self, since: int, within_s: float) -> Waited:
         """Until the other end has spoken after tick `since` and is silent again."""
         return await self.until(lambda: self.watch.paused_since(since), within_s)
+
+    async def listen(self, since: int, within_s: float) -> Waited:
+        """As `paused`, but only the silence before they speak is limited: who speaks is heard out."""
+        began = await self.until(lambda: self.watch.heard_since(since), within_s)
+        return began if began != "seen" else await self.paused(since, LONGEST_SPEECH_S)
 
     async def _or_end(self, future: asyncio.Future[bool]) -> None:
         either: set[asyncio.Future[Any]] = {future, self.leg.ended}
