@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 import wave
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.speech.asr_service import RunningService
 from voicebot.speech.asr.whisper import WhisperEngine
 
 SAMPLES = Path(__file__).parent / "samples"
@@ -21,6 +23,16 @@ def models() -> Path:
 @pytest.fixture(scope="session")
 def whisper(models: Path) -> WhisperEngine:
     return WhisperEngine(models / "whisper-base")
+
+
+@pytest.fixture
+def started() -> Iterator[list[RunningService]]:
+    """Services that a test starts and that must not outlive it."""
+    services: list[RunningService] = []
+    yield services
+    for service in services:
+        service.process.kill()
+        service.process.wait()
 
 
 def read_pcm(name: str) -> bytes:

@@ -154,9 +154,12 @@ async def test_a_wrong_message_gets_an_error_and_the_connection_lives(
         assert answer["id"] == 7 and answer["stats"]["engine"] == "whisper:base"
 
 
-async def test_a_killed_service_is_told_and_a_new_one_is_found(models: Path, tmp_path: Path) -> None:
+async def test_a_killed_service_is_told_and_a_new_one_is_found(
+    models: Path, tmp_path: Path, started: list[RunningService]
+) -> None:
     socket = tmp_path / "speech.sock"
     running = start(socket, models, "--engine", "whisper")
+    started.append(running)
     recognizer = await SpeechService(socket).open()
     recognizer.feed(read_pcm("zm_yunxi_c054_alaw8k"))
     running.process.kill()
@@ -166,6 +169,7 @@ async def test_a_killed_service_is_told_and_a_new_one_is_found(models: Path, tmp
         await recognizer.finalize()
     assert time.monotonic() - began < 4
     again = start(socket, models, "--engine", "whisper")  # the dead one's socket file is no obstacle
+    started.append(again)
     recognizer.feed(read_pcm("zm_yunxi_c023_alaw8k"))
     assert "分期" in (await recognizer.finalize()).text
     await recognizer.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.speech.asr_service import start
+from tests.speech.asr_service import RunningService, start
 from tests.speech.conftest import frames, read_pcm
 from tests.speech.synthetic import silence
 from voicebot.errors import NotReady
@@ -66,8 +66,9 @@ def test_the_next_utterance_starts_from_nothing(session: VoskSession) -> None:
     assert session.partial() == ""
 
 
-async def test_the_service_streams_to_it(models: Path, tmp_path: Path) -> None:
+async def test_the_service_streams_to_it(models: Path, tmp_path: Path, started: list[RunningService]) -> None:
     running = start(tmp_path / "s.sock", models, "--engine", "vosk", "--vosk-model", str(models / "vosk-ko"))
+    started.append(running)
     assert running.engine == "vosk:vosk-ko"
     recognizer = await SpeechService(running.socket).open()
     for frame in frames(read_pcm("zm_yunxi_c023_alaw8k")):

@@ -54,8 +54,8 @@ def collapse_loops(text: str) -> str:
 
 
 def tidy(text: str) -> str:
-    """The decoder's text as it is handed on: simplified, no loops, no broken last character, no punctuation in
-    front and no comma at the end (the prompt's list puts them there).
+    """The decoder's text as it is handed on: simplified, no loops, no broken last character, no punctuation
+    in front and no comma at the end (the prompt's list puts them there).
 
     Full-width digits and letters are a comma gone wrong (我是他老婆０他现在): spoken digits come half-width.
     """
