@@ -46,7 +46,7 @@ class Brain:
             raise WrongModel(f"{folder.name[:12]}: the model belongs to another digest")
 
     async def understand(self, text: str, stage: str) -> tuple[str, float]:
-        """The intent and its confidence; what the stage does not expect must be heard more clearly."""
+        """The intent and its confidence; what the stage does not expect weighs less against what it does."""
         said = spoken(text)
         if not said:
             return NOT_UNDERSTOOD, 1.0
@@ -58,14 +58,14 @@ class Brain:
         thresholds = self.plan["thresholds"]
         unlikely = set(self.plan["stages"][stage]["unlikely"])
         weighed = [
-            (name, confidence * (thresholds["unlikely"] if name in unlikely and confidence < 1.0 else 1.0))
+            (confidence * (thresholds["unlikely"] if name in unlikely and confidence < 1.0 else 1.0), name)
             for name, confidence in ranking
         ]
-        total = sum(weight for _, weight in weighed) or 1.0
-        best, second = sorted(((weight / total, name) for name, weight in weighed), reverse=True)[:2]
-        if best[0] < thresholds["confidence"] or best[0] - second[0] < thresholds["margin"]:
-            return NOT_UNDERSTOOD, best[0]
-        return best[1], best[0]
+        (most, intent), (next_most, _) = sorted(weighed, reverse=True)[:2]
+        confidence = dict(ranking)[intent]
+        if confidence < thresholds["confidence"] or most - next_most < thresholds["margin"]:
+            return NOT_UNDERSTOOD, confidence
+        return intent, confidence
 
     def decide(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
         """The step of the one rule that matches.  LookupError when there is none: never guess."""

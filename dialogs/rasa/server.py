@@ -30,6 +30,7 @@ def main() -> None:
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     jieba.setLogLevel(logging.WARNING)
+    jieba.dt.tmp_dir = str(asked.tracks)  # its cache of the dictionary: not in a folder that others can write
     jieba.initialize()  # takes seconds; the first caller must not wait for it
     configure_structlog(logging.WARNING)
     listening = socket.socket(fileno=asked.fd)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import jieba
 from rasa.model_training import train
 
 
 def main(project: Path, out: Path) -> int:
     """Writes the model archive to `out`.  Returns Rasa's exit code."""
+    jieba.dt.tmp_dir = str(project)  # its cache of the dictionary: not in a folder that others can write
     result = train(
         domain=str(project / "domain.yml"),
         config=str(project / "config.yml"),
