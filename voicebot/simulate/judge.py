@@ -29,6 +29,8 @@ from voicebot.speech.asr.engine import load_engine
 
 Recogniser = Callable[[Path], Sequence[str]]
 """Texts of the pieces of a recording."""
+NO_OUTCOME = "the bot has no outcome for a call that was made"
+"""The fault of a call whose worker died."""
 
 
 class Outcome(BaseModel):
@@ -101,7 +103,7 @@ def judge(
 def _end(expects: Expectation, outcome: Outcome | None, calls: Sequence[CalleeResult]) -> list[str]:
     """The bot's side."""
     if outcome is None:
-        return ["the bot has no outcome for a call that was made"]
+        return [NO_OUTCOME]
     faults = []
     if expects.refused is not None:
         if outcome.refused != expects.refused:
