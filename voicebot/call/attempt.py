@@ -240,14 +240,13 @@ class Attempt:
         """States and keys of the leg, for as long as it lives."""
         while leg.state is not LegState.ENDED:
             event = await leg.events.get()
-            if event.kind == "ringing" and self._transcript.ringing_at is None:
+            if event.kind in ("ringing", "early_media") and self._transcript.ringing_at is None:
                 self._transcript.ringing_at = self._tools.now()
                 self._tell(state="ringing")
-            elif event.kind == "early_media" and self._early is None:
+            if event.kind == "early_media" and self._early is None:
                 self._early = EarlyMedia()
                 self._early.start(self._tools.speech, self._tools.new_vad())
                 self._transcript.event("early_media")
-                self._tell(state="ringing")
             elif event.kind == "dtmf" and not self._bridged:
                 self._inbox.put(Key(event.digit))
             elif event.kind == "ended":

@@ -100,6 +100,7 @@ class CampaignRun:
             await asyncio.get_running_loop().run_in_executor(None, prompts.render_shared)
             ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=self._recorder_ready)
             campaign_id = ledger.enrol(self.campaign, digest, rows.rows)
+            log.info("run_started", campaign_id=campaign_id, digest=digest)
             supervisor = Supervisor(
                 store=self.store,
                 ledger=ledger,

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
@@ -39,8 +39,6 @@ T = TypeVar("T")
 IDLE_S = 0.1
 """How often the ledger is asked when there was nothing to claim a moment ago."""
 QUEUE_SWEEP_S = 1.0
-SIMULATED_PATIENCE = timedelta(seconds=30)
-"""Longer than the wait of an attempt that could not be dialled, shorter than any retry rule."""
 MOST_NOT_DIALLED = 20
 """So many in a row mean that a part of the site is down: the run stops instead of spinning."""
 
@@ -135,13 +133,13 @@ class Supervisor:
             sweep.cancel()
 
     async def _nothing_left(self) -> bool:
-        """Nothing more today: what is planned for another day is another run's, and a simulated run does not
-        sit through the hours until a call-back."""
+        """Nothing more today.  What is planned for another day is another run's; a simulated run does not sit
+        through the hours until a call-back either."""
+        progress = await self.in_store(self._ledger.progress, self._campaign_id)
+        if self._clock.simulated:
+            return progress.open == 0
         due = await self.in_store(self._ledger.next_ready, self._campaign_id)
-        if due is None:
-            return True
-        now = self._clock.now()
-        return due - now > SIMULATED_PATIENCE if self._clock.simulated else due.date() > now.date()
+        return due is None or due.date() > self._clock.now().date()
 
     async def _sweep_queue(self) -> None:
         while True:
@@ -163,7 +161,7 @@ class Supervisor:
         if not claims:
             return False
         claim = claims[0]
-        if fault := await self._prompts.render_for(claim.slots, track_flags(claim)):
+        if fault := await self._prompts.render_for(claim.slots, track_flags(claim, self._campaign)):
             await self._not_dialled(claim.attempt_id, fault)
             self._watcher.update(claim.attempt_id, state="not dialled", disposition=fault)
             return True
@@ -198,7 +196,7 @@ class Supervisor:
                 name: CaseSlot(type=kind, value=str(value)) for name, (kind, value) in claim.slots.items()
             },
             run_slots=dict(self._run_slots()),
-            flags=track_flags(claim),
+            flags=track_flags(claim, self._campaign),
             tail_mac=claim.tail_mac,
             queue=self._campaign.queue,
             ring_s=self._campaign.ring_s,
@@ -314,8 +312,8 @@ class Supervisor:
         self._watcher.counters(
             lines=self._pool.calls,
             planned=progress.planned,
-            done=progress.states.get(AttemptState.CLOSED, 0),
-            refused=progress.states.get(AttemptState.REFUSED, 0),
+            done=progress.done,
+            refused=progress.refused,
             waiting=self._queue.stats().waiting,
         )
 
@@ -323,10 +321,11 @@ class Supervisor:
         self._database.shutdown(wait=True)
 
 
-def track_flags(claim: Claim) -> dict[str, bool]:
+def track_flags(claim: Claim, campaign: Campaign) -> dict[str, bool]:
     """What the talk track may ask about a case; never inferred from speech."""
     return {
         **claim.flags,
         "agency": claim.flags.get("by_agency", False),
         "to_contact": claim.party == "contact",
+        "leave_message": campaign.voicemail == "leave_line",
     }
