@@ -185,7 +185,7 @@ class CallConversation:
             return await self._on_machine(heard)
         if isinstance(heard, Key):
             return await self._on_key(heard, before)
-        self._transcript.speech_ended(heard.end_s)
+        self._transcript.speech_ended(heard)
         # Four digits before the check has passed are taken for the identity tail: never kept, never sent on.
         right = None if self._check.passed else self._check.in_speech(heard.text)
         self._transcript.heard(heard, "debtor", masked=right is not None)

@@ -42,6 +42,7 @@ class Transcript:
         self.latencies: list[Latency] = []
         self.handoff: HandoffRecord | None = None
         self._unanswered_end_s: float | None = None
+        self._bot_ended_s = 0.0
 
     def answered(self) -> None:
         """The 200 OK: clocks start here."""
@@ -66,9 +67,13 @@ class Transcript:
         )
         self.turns.append(turn)
 
-    def speech_ended(self, end_s: float) -> None:
-        """The callee's turn that the bot answers next ended here: the latency runs."""
-        self._unanswered_end_s = end_s
+    def speech_ended(self, utterance: Utterance) -> None:
+        """The callee's turn that the bot answers next: the latency runs from its end.
+
+        What began while the bot was speaking waited for its line to end; that is no answer time.
+        """
+        if utterance.start_s >= self._bot_ended_s:
+            self._unanswered_end_s = utterance.end_s
 
     def bot_audible(self) -> None:
         """The first audible tick of a prompt."""
@@ -77,6 +82,7 @@ class Transcript:
             self._unanswered_end_s = None
 
     def said(self, line_id: str, text: str, start_s: float, end_s: float, *, interrupted: bool) -> None:
+        self._bot_ended_s = end_s
         self.turns.append(
             Turn(
                 speaker="bot",

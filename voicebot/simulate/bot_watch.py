@@ -64,6 +64,10 @@ class BotWatch:
         """Where the first stretch that began at or after `tick` began."""
         return next((one.start for one in self.stretches if one.start >= tick), None)
 
+    def answered_since(self, tick: int) -> int | None:
+        """Where the first stretch began that was to be heard after `tick`, even if it began a little before."""
+        return next((one.start for one in self.stretches if one.end > tick), None)
+
     def heard_since(self, tick: int) -> bool:
         """True when there was audio after `tick`."""
         return bool(self.stretches) and self.stretches[-1].end > tick

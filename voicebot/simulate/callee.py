@@ -191,7 +191,7 @@ class Callee:
         while True:
             if await self._party.listen(since, self._scenario.patience_s) != "seen":
                 return False
-            started = self._party.watch.started_since(since)
+            started = self._party.watch.answered_since(since)
             late = started is not None and (started - since) * TICK_S > UNHEARD_S
             if not late or last is None or last.hang_up or self._repeated >= REPEATS:
                 return True
