@@ -1,3 +1,8 @@
+"""What a callee notices of the bot, tick by tick."""
+
+from __future__ import annotations
+
+from voicebot.simulate.bot_watch import BotWatch
 
 
 def test_a_bot_that_begins_within_the_last_key_has_answered() -> None:
