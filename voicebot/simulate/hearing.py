@@ -57,10 +57,14 @@ def recognise(wav: Path, engine: Engine) -> list[str]:
     return texts
 
 
+_FIGURES = "零一二三四五六七八九"
+
+
 def sounds(text: str) -> list[str]:
     """Syllables without tones, those that the telephone confuses made equal; Latin letters one by one."""
     syllables = []
     plain = text.replace("还", "环")  # to pay, whatever the dictionary takes it for
+    plain = re.sub(r"[0-9]", lambda figure: _FIGURES[int(figure[0])], plain)  # 3月6号 sounds like 三月六号
     for hanzi, letter in re.findall(r"([\u4e00-\u9fff]+)|([A-Za-z])", plain):
         read = lazy_pinyin(hanzi) if hanzi else [letter.lower()]
         for syllable in read:
