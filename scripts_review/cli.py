@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Annotated
 
 import typer
 
-from dialogs.errors import TrackError
 from dialogs.track import Track
 from scripts_review.lint import is_clean, lint
 from scripts_review.people import load_people
 from scripts_review.reading import conversation
 from scripts_review.workflow import Desk, Review
-from voicebot.errors import InputError
+from voicebot.console import run_app
 from voicebot.settings import Site, load_site
 from voicebot.store.signatures import create_key, load_key, public_text
 
@@ -106,9 +104,5 @@ def _print(review: Review, as_json: bool) -> None:
 
 
 def run() -> None:
-    """Entry point: a fault that a person can mend is one line and exit code 2."""
-    try:
-        app()
-    except (InputError, TrackError) as fault:
-        print(fault, file=sys.stderr)
-        sys.exit(2)
+    """Entry point of the console script."""
+    run_app(app, "scripts-review")

@@ -12,7 +12,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from voicebot.errors import InputError
 from voicebot.policy.overrides import with_overrides
@@ -148,8 +148,19 @@ def load_site(path: Path | str | None = None, environment: Mapping[str, str] | N
     document = YamlDocument.read(chosen)
     if not isinstance(document.data, dict):
         raise document.error("the file must hold keys and values")
+    for name in document.data:
+        if not isinstance(name, str):
+            raise document.error("a setting's name must be a word", (str(name),))
     try:
         return Site(**document.data)
+    except SettingsError as fault:  # a group given as text that is no JSON
+        names = (name for name in environment if f'"{name.removeprefix(PREFIX).lower()}"' in str(fault))
+        raise InputError(
+            "this is no JSON",
+            f"Set a part of it instead, like {PREFIX}ASR__ENGINE.",
+            "environment",
+            key=next(names, None),
+        ) from None
     except ValidationError as fault:
         name = f"{PREFIX}{'__'.join(str(part) for part in fault.errors()[0]['loc'])}".upper()
         if name in environment:

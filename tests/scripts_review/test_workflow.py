@@ -121,7 +121,7 @@ def test_the_command_says_one_line_and_exits_2(monkeypatch, capsys):
         cli.run()
     assert left.value.code == 2
     said = capsys.readouterr().err.strip()
-    assert said.startswith("no/such/track.yaml: cannot be read") and "\n" not in said
+    assert said.startswith("scripts-review: no/such/track.yaml: cannot be read") and "\n" not in said
 
 
 def test_a_reader_sees_the_conversation(monkeypatch, capsys):

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.contact_list import ListResult, ListRow, RejectedRow, read_list
+from voicebot.errors import InputError
+
+NAMED_ROWS = 20
+"""Bad rows that one line names; `voicebot check` shows all."""
 
 
 def read_lists(campaign: Campaign) -> ListResult:
@@ -22,3 +26,19 @@ def read_lists(campaign: Campaign) -> ListResult:
             else:
                 rows.append(row)
     return ListResult(rows, rejected)
+
+
+def good_rows(campaign: Campaign) -> list[ListRow]:
+    """All rows of all lists; InputError names the bad ones, because half a list is nobody's intention."""
+    lists = read_lists(campaign)
+    bad = lists.rejected
+    if not bad:
+        return lists.rows
+    more = f"; and {len(bad) - NAMED_ROWS} more" if len(bad) > NAMED_ROWS else ""
+    raise InputError(
+        f"{len(bad)} bad rows: {'; '.join(map(str, bad[:NAMED_ROWS]))}{more}"
+        if len(bad) > 1
+        else f"a bad row: {bad[0]}",
+        "Mend or remove what is named; `voicebot check` shows the same.",
+        key="lists",
+    )

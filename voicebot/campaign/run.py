@@ -29,15 +29,15 @@ from handoff.settings import load_queues
 from sip.trunk import Trunk, load_trunks
 from voicebot.call.order import Services
 from voicebot.call.record import CallRecord, Engines
+from voicebot.campaign.approved_track import approved_digest
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.campaign_lists import read_lists
+from voicebot.campaign.campaign_lists import good_rows
 from voicebot.campaign.children import Child
 from voicebot.campaign.ledger import Ledger
 from voicebot.campaign.progress import RefusedRow
 from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.supervisor import Supervisor, Watcher
 from voicebot.clock import Clock, SimulationClock, WallClock
-from voicebot.errors import InputError, NotReady
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.speech.tts.cache import PromptCache
@@ -81,12 +81,14 @@ class CampaignRun:
     watcher: Watcher
     say: Callable[[str], None]
     "Told each step of the start, for a person."
+    calling: bool = False
+    "From here on there is something to keep."
 
     async def run(self) -> RunResult:
         """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
-        digest = self._digest()
+        digest = approved_digest(self.site, self.campaign, Approvals(self.store))
         manifest = Manifest.load(self.site.tracks / digest / "manifest.json")
-        rows = read_lists(self.campaign)
+        rows = good_rows(self.campaign)
         async with AsyncExitStack() as stack:
             sockets = Path(tempfile.mkdtemp(prefix="vb-"))  # Unix socket paths must be short
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
@@ -99,7 +101,7 @@ class CampaignRun:
             self.say("prompts")
             await asyncio.get_running_loop().run_in_executor(None, prompts.render_shared)
             ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=self._recorder_ready)
-            campaign_id = ledger.enrol(self.campaign, digest, rows.rows)
+            campaign_id = ledger.enrol(self.campaign, digest, rows)
             log.info("run_started", campaign_id=campaign_id, digest=digest)
             supervisor = Supervisor(
                 store=self.store,
@@ -124,6 +126,7 @@ class CampaignRun:
             self._obey_signals(supervisor)
             began = time.monotonic()
             self.say("calling")
+            self.calling = True
             await supervisor.run()
             seconds = time.monotonic() - began
             engines = Engines(asr=speech["engine"], tts=self.site.tts.voice, vad="webrtcvad+silero")
@@ -141,31 +144,6 @@ class CampaignRun:
         )
 
     # ---- before the first call ----
-
-    def _digest(self) -> str:
-        campaign, approvals = self.campaign, Approvals(self.store)
-        if campaign.digest == "approved":
-            approval = approvals.newest(campaign.track)
-            if approval is None:
-                raise InputError(
-                    f"no version of the talk track {campaign.track} is approved",
-                    "Submit and approve it with scripts-review.",
-                    key="track",
-                )
-            digest = approval.digest
-        else:
-            digest = campaign.digest
-            if not approvals.is_approved(digest):
-                raise InputError(
-                    f"digest {digest[:12]} is not approved", "Approve it or name another.", key="digest"
-                )
-        if not (self.site.tracks / digest / "manifest.json").is_file():
-            raise NotReady(
-                f"the approved talk track {digest[:12]} is not built",
-                "Build it: python -m dialogs.build TRACK.yaml.",
-                where=self.site.tracks,
-            )
-        return digest
 
     async def _start_services(
         self, stack: AsyncExitStack, sockets: Path
@@ -211,19 +189,8 @@ class CampaignRun:
         return await child.ready(WORLD_READY_S)
 
     def _trunk(self, world: Mapping[str, Any] | None) -> Trunk:
-        trunks = load_trunks(self.site.trunks)
-        if self.campaign.trunk not in trunks:
-            raise InputError(
-                f"there is no trunk {self.campaign.trunk}.", f"Known: {', '.join(trunks)}.", key="trunk"
-            )
-        trunk = trunks[self.campaign.trunk]
-        if not trunk.simulated:
-            return trunk
-        if world is None:
-            raise InputError(
-                "a simulated trunk needs a simulation section.", "Add one, or name a carrier.", key="trunk"
-            )
-        return trunk.with_gateways(world["gateways"])
+        trunk = load_trunks(self.site.trunks)[self.campaign.trunk]
+        return trunk.with_gateways(world["gateways"]) if trunk.simulated and world else trunk
 
     def _queue(self, world: Mapping[str, Any] | None) -> AgentQueue:
         agents = place_simulated(load_agents(self.site.agents), world["agents"] if world else {})

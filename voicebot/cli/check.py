@@ -29,7 +29,7 @@ BAD_INPUT = 2
 
 
 def check(
-    file: Annotated[Path, typer.Argument(help="The campaign file, YAML.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file, YAML.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
     site_file: Annotated[
         Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import sys
-
-import click
 import typer
-from rich.console import Console
 
-from dialogs.errors import TrackError
-from sip.errors import SipError
 from voicebot import __version__
 from voicebot.cli import call_commands, check, models_commands, policy_commands, register_commands
 from voicebot.cli.demo import app as demo_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.run import run_campaign_file
-from voicebot.errors import InputError
-from voicebot.logs import configure
+from voicebot.console import run_app
 
 app = typer.Typer(
     name="voicebot",
@@ -50,19 +43,7 @@ def version() -> None:
 
 def run() -> None:
     """Entry point of the console script."""
-    configure()
-    faults = (InputError, TrackError, SipError)
-    try:
-        code = app(standalone_mode=False)
-    except faults as fault:
-        Console(stderr=True, highlight=False, soft_wrap=True).print(f"voicebot: {fault}", markup=False)
-        sys.exit(2)
-    except click.ClickException as misuse:
-        misuse.show()
-        sys.exit(misuse.exit_code)
-    except (typer.Abort, KeyboardInterrupt):
-        sys.exit(130)
-    sys.exit(code if isinstance(code, int) else 0)
+    run_app(app, "voicebot")
 
 
 if __name__ == "__main__":

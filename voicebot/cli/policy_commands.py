@@ -60,7 +60,12 @@ def explain(
         number = _number(who)
         rows = [row for row in read_lists(campaign).rows if row.phone == number]
     if not rows:
-        raise InputError("this case or number is in none of the campaign's lists", where=file)
+        raise InputError(
+            "this case or number is in none of the campaign's lists",
+            f"Give a case_id or a number of {', '.join(map(str, campaign.lists))}.",
+            where=file,
+            key="lists",
+        )
     gate = Gate(site.packs(), ManualClock(moment))
     console = Console(highlight=False)
     refused = False

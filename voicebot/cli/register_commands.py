@@ -20,7 +20,7 @@ from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.registers import Tools
-from voicebot.store.stop_list import EVERYBODY, REASONS, StopList
+from voicebot.store.stop_list import EVERYBODY, REASONS, StopList, check_reason
 
 stop_list = typer.Typer(no_args_is_help=True)
 tools = typer.Typer(no_args_is_help=True)
@@ -44,7 +44,8 @@ def add(
     try:
         phone = to_e164(number)
     except ValueError as fault:
-        raise InputError(str(fault), key="number") from None
+        raise InputError(str(fault), "Write it like 13800001234 or +8613800001234.", key="number") from None
+    check_reason(reason)
     site = load_site(site_file)
     with opened(site, store) as place:
         StopList(place, WallClock(site.zone)).add(

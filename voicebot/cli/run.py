@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
@@ -13,10 +14,12 @@ import typer
 from rich.console import Console
 
 from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_lists import good_rows
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.live_table import LiveTable, summary_table
 from voicebot.campaign.run import CampaignRun, RunResult, clock_of
 from voicebot.campaign.summary import build_summary, write_summary
+from voicebot.cli.readiness import placed, require_ready
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.logs import configure
@@ -33,12 +36,16 @@ from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
 console = Console()
+NOT_STARTED = "not-started"
+"""Beside the runs: the logs of the last one that did not come to calling."""
 NO_OUTCOME = "the bot has no outcome for a call that was made"
 """The judge's word for a call that was lost with its worker."""
 
 
 def run_campaign_file(
-    file: Annotated[Path, typer.Argument(help="The campaign file, YAML.")],
+    file: Annotated[
+        Path, typer.Argument(metavar="FILE", help="The campaign file, YAML: see configs/campaigns/demo.yaml.")
+    ],
     site_file: Annotated[
         Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
     ] = None,
@@ -50,28 +57,58 @@ def run_campaign_file(
     site = load_site(site_file)
     campaign = load_campaign(file, site.trunks)
     clock = clock_of(campaign)
-    if not site.keys.is_file():
-        raise InputError(
-            "the site has no keys yet.", "Run `voicebot demo prepare`, or create a key ring.", site.keys
-        )
-    folder = run_folder(site, campaign)
-    (folder / "logs").mkdir(parents=True)
-    configure(file=folder / "logs" / "supervisor.log")
-    store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
-    store = Store.open(store_url, KeyRing.load(site.keys))
     try:
-        gate = Gate(site.packs(), clock)
-        if campaign.simulation:
-            furnish(store, site, clock)
-        clock_text = f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
-        with LiveTable(campaign.name, console=console, clock_text=clock_text) as table:
-            result = asyncio.run(CampaignRun(site, campaign, store, gate, clock, folder, table, _say).run())
-        names = names_by_case(store, result.campaign_id)
-    finally:
-        store.close()
+        good_rows(campaign)
+        require_ready(site, campaign)
+        folder = run_folder(site, campaign)
+        result, names = _called(site, campaign, clock, folder)
+    except InputError as fault:
+        raise placed(fault, file) from None
     faults = _report(site, campaign, clock, folder, result, names)
     if faults:
         raise typer.Exit(1)
+
+
+def _called(
+    site: Site, campaign: Campaign, clock: Clock, folder: Path
+) -> tuple[RunResult, Mapping[str, tuple[str, ...]]]:
+    """Places the calls.  A run that never came to calling leaves only its logs."""
+    (folder / "logs").mkdir(parents=True)
+    configure(file=folder / "logs" / "supervisor.log")
+    run: CampaignRun | None = None
+    try:
+        store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
+        store = Store.open(store_url, KeyRing.load(site.keys))
+        try:
+            gate = Gate(site.packs(), clock)
+            if campaign.simulation:
+                furnish(store, site, clock)
+            clock_text = (
+                f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
+            )
+            with LiveTable(campaign.name, console=console, clock_text=clock_text) as table:
+                run = CampaignRun(site, campaign, store, gate, clock, folder, table, _say)
+                result = asyncio.run(run.run())
+            return result, names_by_case(store, result.campaign_id)
+        finally:
+            store.close()
+    finally:
+        if run is None or not run.calling:
+            _withdraw(folder)
+
+
+def _withdraw(folder: Path) -> None:
+    """Takes a run that did not start away, its logs aside: they say why."""
+    written = [file for file in sorted((folder / "logs").iterdir()) if file.stat().st_size]
+    if written:
+        kept = folder.parent / NOT_STARTED
+        shutil.rmtree(kept, ignore_errors=True)
+        (folder / "logs").rename(kept)
+        console.print(f"logs     {kept}", highlight=False)
+    shutil.rmtree(folder)
+    for parent in (folder.parent, folder.parent.parent):
+        if not any(parent.iterdir()):
+            parent.rmdir()
 
 
 def run_folder(site: Site, campaign: Campaign) -> Path:

@@ -46,7 +46,10 @@ class Store:
         except DBAPIError as fault:  # down, locked for too long, or a file that is no store
             engine.dispose()
             first = str(fault.orig).strip().splitlines()[0]
-            raise NotReady(f"the store cannot be opened: {first}", "Check the store's address.") from None
+            shown = engine.url.database if engine.dialect.name == "sqlite" else engine.url.render_as_string()
+            raise NotReady(
+                f"the store cannot be opened: {first}", "Check its address.", where=shown
+            ) from None
         return cls(engine, keys)
 
     @property

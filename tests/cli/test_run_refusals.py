@@ -1,0 +1,198 @@
+"""`voicebot run` on a site where a part is missing: one line, no run begun, no process left."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from dialogs.manifest import Manifest
+from dialogs.track import Track
+from tests.cli.small_site import CAMPAIGN, SmallSite
+from voicebot.campaign.demo_site import approve_track, prepare_keys
+from voicebot.settings import load_site
+
+REMINDER = Path("dialogs/talktracks/reminder.yaml")
+
+
+def approve(site: SmallSite) -> Track:
+    """The talk track with its two signatures."""
+    settings = load_site(environment=site.environment)
+    track = Track.load(REMINDER)
+    prepare_keys(settings)
+    approve_track(settings, track.id, str(track.version), track.digest)
+    return track
+
+
+def write_manifest(site: SmallSite, track: Track) -> None:
+    """What a run looks for before it starts Rasa."""
+    folder = site.folder / "var" / "tracks" / track.digest
+    folder.mkdir(parents=True)
+    Manifest.of(track).save(folder / "manifest.json")
+
+
+def carrier(site: SmallSite, port: int) -> str:
+    """A campaign without simulation, on a trunk with one gateway of this machine."""
+    site.write("configs/trunks.yaml", f'trunks:\n  east:\n    gateways: ["127.0.0.1:{port}"]\n')
+    text = CAMPAIGN.replace("trunk: simulated", "trunk: east")
+    site.write("campaign.yaml", text[: text.index("simulation:")])
+    return "campaign.yaml"
+
+
+@contextmanager
+def gateway() -> Iterator[int]:
+    """Answers each OPTIONS with 200."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as phone:
+        phone.bind(("127.0.0.1", 0))
+        phone.settimeout(30)
+
+        def answer() -> None:
+            request, sender = phone.recvfrom(65535)
+            phone.sendto(b"SIP/2.0 200 OK\r\n" + request.split(b"\r\n", 1)[1], sender)
+
+        thread = threading.Thread(target=answer, daemon=True)
+        thread.start()
+        yield phone.getsockname()[1]
+
+
+def test_nobody_answers_at_the_gateway(site: SmallSite) -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        taken.bind(("127.0.0.1", 0))
+        port = taken.getsockname()[1]
+    before = site.files()
+    site.command("voicebot", "run", carrier(site, port)).refused(
+        f"configs/trunks.yaml:3 (trunks.east.gateways): 127.0.0.1:{port} of trunk east",
+        "did not answer OPTIONS",
+        "Check the address, the firewall",
+    )
+    assert site.files() == before
+
+
+def test_a_gateway_that_answers_is_not_refused(site: SmallSite) -> None:
+    with gateway() as port:
+        site.command("voicebot", "run", carrier(site, port)).refused("campaign.yaml:3 (track)", "is approved")
+
+
+def test_a_simulated_trunk_without_simulation(site: SmallSite) -> None:
+    site.write("campaign.yaml", CAMPAIGN[: CAMPAIGN.index("simulation:")])
+    site.command("voicebot", "run", "campaign.yaml").refused(
+        "campaign.yaml:6 (trunk)", "needs a simulation section", "simulation: {start:"
+    )
+
+
+def test_a_missing_model(site: SmallSite) -> None:
+    empty = site.folder / "empty"
+    empty.mkdir()
+    site.environment["VOICEBOT_MODELS"] = str(empty)
+    before = site.files()
+    site.command("voicebot", "run", site.campaign()).refused(
+        f"{empty}: silero/silero_vad.onnx is missing", "Run: voicebot models install"
+    )
+    assert site.files() == before
+    assert list(empty.iterdir()) == []
+
+
+def test_no_rasa_environment(site: SmallSite) -> None:
+    site.environment["VOICEBOT_RASA_PYTHON"] = "/no/such/python"
+    before = site.files()
+    site.command("voicebot", "run", site.campaign()).refused(
+        "/no/such/python: the Rasa environment is not set up", "Run: make setup"
+    )
+    assert site.files() == before
+
+
+def test_an_unknown_talk_track(site: SmallSite) -> None:
+    before = site.files()
+    site.command("voicebot", "run", site.campaign("track: reminder", "track: remindre")).refused(
+        "campaign.yaml:3 (track)",
+        "there is no talk track 'remindre' in dialogs/talktracks",
+        "Did you mean 'reminder'? Known: reminder.",
+    )
+    assert site.files() == before
+
+
+def test_a_talk_track_that_nobody_approved(site: SmallSite) -> None:
+    before = site.files()
+    site.command("voicebot", "run", site.campaign()).refused(
+        "campaign.yaml:3 (track): no version of the talk track reminder is approved",
+        "Run: scripts-review submit dialogs/talktracks/reminder.yaml",
+    )
+    assert site.files() == before
+
+
+def test_a_digest_that_nobody_approved(site: SmallSite) -> None:
+    digest = "0" * 64
+    site.command(
+        "voicebot", "run", site.campaign("track: reminder", f'track: reminder\ndigest: "{digest}"')
+    ).refused("campaign.yaml:4 (digest): digest 000000000000 is not approved", "Approve it")
+
+
+def test_an_approved_talk_track_that_was_not_built(site: SmallSite) -> None:
+    track = approve(site)
+    before = site.files()
+    site.command("voicebot", "run", site.campaign()).refused(
+        f"campaign.yaml:3 (track): the approved version {track.digest[:12]} of the talk track reminder",
+        "is not built",
+        "Run: python -m dialogs.build dialogs/talktracks/reminder.yaml --out var/tracks",
+    )
+    assert site.files() == before
+
+
+def test_an_approval_whose_signature_does_not_hold(site: SmallSite) -> None:
+    track = approve(site)
+    document = site.folder / "var" / "approvals" / f"{track.digest}.json"
+    document.write_text(document.read_text("utf-8").replace('"version": "', '"version": "1'), "utf-8")
+    before = site.files()
+    site.command("voicebot", "run", site.campaign()).refused(
+        f"approvals/{track.digest}.json", "does not hold"
+    )
+    assert site.files() == before
+
+
+def test_rasa_that_ends_at_once(site: SmallSite) -> None:
+    write_manifest(site, approve(site))
+    site.environment["VOICEBOT_RASA_PYTHON"] = "/bin/false"
+    site.environment["SMALL_SITE"] = marker = str(site.folder)
+    before = site.files()
+    began = time.monotonic()
+    site.process("voicebot", "run", site.campaign()).refused(
+        "the dialog service did not become ready", "See "
+    )
+    assert time.monotonic() - began < 30
+    assert processes_with(f"SMALL_SITE={marker}") == []
+    new = {name for name in site.files() - before if not name.startswith("runs/small/not-started")}
+    assert new <= {"runs", "runs/small", "tracks/dialog-service.log"}
+
+
+def processes_with(entry: str) -> list[str]:
+    """Command lines of the processes that have this in their environment."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit() or folder.name == str(os.getpid()):
+            continue
+        try:
+            if entry.encode() in (folder / "environ").read_bytes().split(b"\0"):
+                found.append((folder / "cmdline").read_bytes().replace(b"\0", b" ").decode())
+        except (PermissionError, FileNotFoundError, ProcessLookupError):
+            continue  # another user's, or gone meanwhile
+    return found
+
+
+@pytest.mark.parametrize("started", [True, False])
+def test_a_process_left_behind_would_be_seen(started: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    child = subprocess.Popen(["sleep", "30"], env={**os.environ, "SMALL_SITE": "here"})
+    try:
+        if not started:
+            child.kill()
+            child.wait()
+        assert bool(processes_with("SMALL_SITE=here")) is started
+    finally:
+        child.kill()
+        child.wait()
