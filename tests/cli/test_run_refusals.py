@@ -171,6 +171,20 @@ def test_rasa_that_ends_at_once(site: SmallSite) -> None:
     assert new <= {"runs", "runs/small", "tracks/dialog-service.log"}
 
 
+def test_a_speech_service_that_cannot_start(site: SmallSite) -> None:
+    """What it said is in the line; the Rasa that was starting beside it is gone."""
+    write_manifest(site, approve(site))
+    python = site.write("slow-python", "#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o755)
+    site.environment |= {"VOICEBOT_RASA_PYTHON": str(python), "SMALL_SITE": str(site.folder)}
+    site.environment |= {"VOICEBOT_ASR__ENGINE": "vosk", "VOICEBOT_ASR__MODEL": str(site.folder / "no-model")}
+    said = site.process("voicebot", "run", site.campaign())
+    said.refused("speech ended with code 2", "no-model", "no Vosk model there", "See speech.log.")
+    assert "var/runs/small/not-started" in said.out
+    assert "no Vosk model" in (site.folder / "var/runs/small/not-started/speech.log").read_text("utf-8")
+    assert processes_with(f"SMALL_SITE={site.folder}") == []
+
+
 def processes_with(entry: str) -> list[str]:
     """Command lines of the processes that have this in their environment."""
     found = []

@@ -23,13 +23,14 @@ STOP_WITHIN_S = 5.0
 class Child:
     """One child process.  Its stderr goes to `<logs>/<name>.log`."""
 
-    def __init__(self, name: str, process: asyncio.subprocess.Process) -> None:
-        self.name, self.process = name, process
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log_file: Path) -> None:
+        self.name, self.process, self._log = name, process, log_file
 
     @classmethod
     async def start(cls, name: str, command: Sequence[str], logs: Path) -> Child:
         logs.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once a child, before any call
-        with (logs / f"{name}.log").open("ab") as sink:
+        log_file = logs / f"{name}.log"
+        with log_file.open("ab") as sink:
             process = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
@@ -38,7 +39,7 @@ class Child:
                 start_new_session=True,  # Ctrl-C goes to the supervisor, which stops its children in order
                 env=os.environ | {"OMP_NUM_THREADS": "1"},
             )
-        return cls(name, process)
+        return cls(name, process, log_file)
 
     @property
     def pid(self) -> int:
@@ -60,11 +61,16 @@ class Child:
         if not line:
             await self.process.wait()
             raise NotReady(
-                f"{self.name} ended with code {self.process.returncode}",
-                f"See {self.name}.log in the run's folder.",
+                f"{self.name} ended with code {self.process.returncode}: {self._last_words()}",
+                f"See {self.name}.log.",
             )
         answer: dict[str, Any] = json.loads(line)
         return answer
+
+    def _last_words(self) -> str:
+        """The last line of its log: what it complained of, or the end of a traceback."""
+        lines = self._log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return lines[-1] if lines else "without a word"
 
     async def stop(self) -> None:
         """Ends the child: asked first, killed after the deadline."""
