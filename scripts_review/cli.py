@@ -27,8 +27,7 @@ app = typer.Typer(
 )
 TrackPath = Annotated[Path, typer.Argument(help="The talk track, e.g. dialogs/talktracks/reminder.yaml")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
-SiteFile = Annotated[Path, typer.Option("--site", help="The site's settings.")]
-DEFAULT_SITE = Path("configs/site.yaml")
+SiteFile = Annotated[Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")]
 
 
 @app.command("lint")
@@ -57,7 +56,7 @@ def show(track: TrackPath) -> None:
 def submit(
     track: TrackPath,
     author: Annotated[str, typer.Option("--as", help="Your id in the people file.")],
-    site: SiteFile = DEFAULT_SITE,
+    site: SiteFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Put a lint-clean track before the reviewers."""
@@ -70,7 +69,7 @@ def approve(
     track: TrackPath,
     reviewer: Annotated[str, typer.Option("--as", help="Your id in the people file.")],
     key: Annotated[Path, typer.Option("--key", help="Your private key, a PEM file.")],
-    site: SiteFile = DEFAULT_SITE,
+    site: SiteFile = None,
     as_json: AsJson = False,
 ) -> None:
     """Sign a submitted track; the second reviewer's signature publishes it."""
@@ -78,7 +77,7 @@ def approve(
 
 
 @app.command()
-def status(track: TrackPath, site: SiteFile = DEFAULT_SITE, as_json: AsJson = False) -> None:
+def status(track: TrackPath, site: SiteFile = None, as_json: AsJson = False) -> None:
     """Show where a track stands and who has signed it."""
     _print(_desk(load_site(site)).review(Track.load(track)), as_json)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from typing import NoReturn
@@ -51,7 +52,7 @@ def _exit_code(app: typer.Typer, name: str) -> int:
             raise
         reason = fault.strerror or type(fault).__name__
         return _refuse(name, told(InputError(reason, "Check the path and its permissions.", fault.filename)))
-    except (typer.Abort, KeyboardInterrupt):
+    except (typer.Abort, KeyboardInterrupt, asyncio.CancelledError):  # Ctrl-C
         return INTERRUPTED
     return code if isinstance(code, int) else 0
 

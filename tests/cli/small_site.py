@@ -106,18 +106,25 @@ class SmallSite:
         assert isinstance(code, int)
         return Said(code, said.out, said.err)
 
-    def process(self, program: str, *arguments: str, within_s: float = 60.0) -> Said:
-        """The installed command, in a process of its own."""
-        done = subprocess.run(
+    def started(self, program: str, *arguments: str) -> subprocess.Popen[str]:
+        """The installed command in a process of its own, running."""
+        return subprocess.Popen(
             [Path(sys.executable).with_name(program), *arguments],
             cwd=self.folder,
             env={**os.environ, **self.environment},
-            capture_output=True,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
             text=True,
-            timeout=within_s,
-            check=False,
         )
-        return Said(done.returncode, done.stdout, done.stderr)
+
+    def process(self, program: str, *arguments: str) -> Said:
+        """The same, to its end."""
+        with self.started(program, *arguments) as running:
+            try:
+                out, err = running.communicate(timeout=60)
+            finally:
+                running.kill()
+        return Said(running.returncode, out, err)
 
     def files(self) -> set[str]:
         """Everything below `var`, to see that nothing was begun."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import threading
@@ -145,6 +146,15 @@ def test_an_approved_talk_track_that_was_not_built(site: SmallSite) -> None:
     assert site.files() == before
 
 
+def test_the_demo_is_prepared_from_a_built_talk_track(site: SmallSite) -> None:
+    before = site.files()
+    site.command("voicebot", "demo", "prepare", site.campaign()).refused(
+        "the talk track reminder is not built",
+        "Run: python -m dialogs.build dialogs/talktracks/reminder.yaml",
+    )
+    assert site.files() == before
+
+
 def test_an_approval_whose_signature_does_not_hold(site: SmallSite) -> None:
     track = approve(site)
     document = site.folder / "var" / "approvals" / f"{track.digest}.json"
@@ -168,7 +178,8 @@ def test_rasa_that_ends_at_once(site: SmallSite) -> None:
     assert time.monotonic() - began < 30
     assert processes_with(f"SMALL_SITE={marker}") == []
     new = {name for name in site.files() - before if not name.startswith("runs/small/not-started")}
-    assert new <= {"runs", "runs/small", "tracks/dialog-service.log"}
+    logs_and_locks = {"runs", "runs/small", "tracks/dialog-service.log", "prompts", "prompts/.lock"}
+    assert new <= logs_and_locks
 
 
 def test_a_speech_service_that_cannot_start(site: SmallSite) -> None:
@@ -183,6 +194,22 @@ def test_a_speech_service_that_cannot_start(site: SmallSite) -> None:
     assert "var/runs/small/not-started" in said.out
     assert "no Vosk model" in (site.folder / "var/runs/small/not-started/speech.log").read_text("utf-8")
     assert processes_with(f"SMALL_SITE={site.folder}") == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_stopped_while_it_starts(site: SmallSite, number: signal.Signals) -> None:
+    write_manifest(site, approve(site))
+    python = site.write("slow-python", "#!/bin/sh\nexec sleep 600\n")
+    python.chmod(0o755)
+    site.environment |= {"VOICEBOT_RASA_PYTHON": str(python), "SMALL_SITE": str(site.folder)}
+    with site.started("voicebot", "run", site.campaign()) as run:
+        assert run.stdout is not None
+        assert "starting: speech service" in run.stdout.readline()
+        run.send_signal(number)
+        _, said = run.communicate(timeout=60)
+    assert (run.returncode, said) == (130, "")
+    assert processes_with(f"SMALL_SITE={site.folder}") == []
+    assert not list((site.folder / "var").glob("runs/small/2*"))
 
 
 def processes_with(entry: str) -> list[str]:

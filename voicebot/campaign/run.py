@@ -86,6 +86,7 @@ class CampaignRun:
 
     async def run(self) -> RunResult:
         """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
+        self._obey_signals()
         digest = approved_digest(self.site, self.campaign, Approvals(self.store))
         manifest = Manifest.load(self.site.tracks / digest / "manifest.json")
         rows = good_rows(self.campaign)
@@ -238,19 +239,23 @@ class CampaignRun:
     # ---- during and after ----
 
     @staticmethod
-    def _obey_signals(supervisor: Supervisor) -> None:
-        """The first Ctrl-C stops dialling and lets calls end; the second ends the run at once."""
+    def _obey_signals(supervisor: Supervisor | None = None) -> None:
+        """While it starts, Ctrl-C ends the run.  Later the first stops dialling and lets calls end, the
+        second ends it at once."""
         loop = asyncio.get_running_loop()
         task = asyncio.current_task()
         assert task is not None
 
-        def stop() -> None:
-            supervisor.stop()
+        def on_signal(do: Callable[[], object]) -> None:
             for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, task.cancel)
+                loop.add_signal_handler(number, do)
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
+        def stop_dialling() -> None:
+            assert supervisor is not None
+            supervisor.stop()
+            on_signal(task.cancel)
+
+        on_signal(task.cancel if supervisor is None else stop_dialling)
 
     def _callee_results(self) -> list[dict[str, Any]]:
         path = self.folder / "world" / "callees.jsonl"

@@ -40,8 +40,8 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
     """Make demo keys and approvals, and render every prompt.  Skips what is there."""
     site = load_site()
     campaign = load_campaign(file, site.trunks)
-    prepare_keys(site)
     manifest = built_track(site, campaign)
+    prepare_keys(site)
     approve_track(site, manifest.track, str(manifest.version), manifest.digest)
     _render(site, campaign, manifest)
     own = campaign.simulation.scenarios if campaign.simulation else None

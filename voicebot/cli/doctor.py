@@ -14,6 +14,7 @@ from dialogs.errors import TrackError
 from sip.errors import SipError
 from voicebot.cli import doctor_machine, doctor_site
 from voicebot.cli.finding import Finding
+from voicebot.console import told
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 
@@ -57,7 +58,7 @@ def examine(site: Site, deep: bool, tell: Callable[[Checked], None]) -> bool:
         try:
             finding = doctor_site.models(site, deep=deep) if check is doctor_site.models else check(site)
         except (InputError, TrackError, SipError) as fault:
-            finding = Finding.bad(str(fault))
+            finding = Finding.bad(told(fault))
         except OSError as fault:
             finding = Finding.bad(
                 f"{fault.strerror or fault} ({fault.filename})" if fault.filename else str(fault)

@@ -32,12 +32,12 @@ app.add_typer(
 app.add_typer(register_commands.stop_list, name="stop-list", help="Who must not be called, and why.")
 app.add_typer(register_commands.tools, name="tools", help="Registered caller numbers (作业工具).")
 app.add_typer(models_commands.app, name="models", help="Speech models: list, install, check.")
-app.add_typer(demo_app, name="demo", help="Prepare and judge the demo.")
+app.add_typer(demo_app, name="demo", help="Prepare the demo: its keys, approvals and prompts.")
 
 
 @app.command()
 def version() -> None:
-    """Prints the version."""
+    """Print the version."""
     typer.echo(__version__)
 
 
