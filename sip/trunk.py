@@ -202,9 +202,10 @@ def _build(name: str, settings: object, path: Path | None, lines: dict[tuple[str
         fault = invalid.errors()[0]
         key = (*at, *(str(part) for part in fault["loc"]))
         allowed = ", ".join(field for field in Trunk.model_fields if field != "name")
+        unknown = fault["type"] == "extra_forbidden"
         raise SipError(
-            fault["msg"].removeprefix("Value error, ") + ".",
-            f"Allowed keys: {allowed}." if fault["type"] == "extra_forbidden" else "",
+            "this key is unknown." if unknown else fault["msg"].removeprefix("Value error, ") + ".",
+            f"Allowed keys: {allowed}." if unknown else "",
             where=path,
             line=next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), None),
             key=".".join(key),

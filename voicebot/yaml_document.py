@@ -57,9 +57,11 @@ class YamlDocument:
         except yaml.MarkedYAMLError as fault:
             mark = fault.problem_mark
             line = mark.line + 1 if mark else None
-            raise InputError(fault.problem or "this is no YAML", "", path, line) from None
+            do = "Correct this line, or the ones before it."
+            raise InputError(fault.problem or "this is no YAML", do, path, line) from None
         except yaml.YAMLError as fault:
-            raise InputError(f"this is no YAML: {fault}".splitlines()[0], "", path) from None
+            what = f"this is no YAML: {fault}".splitlines()[0]
+            raise InputError(what, "Save it as plain text in UTF-8.", path) from None
         finally:
             loader.dispose()
         return cls(path, data, node)

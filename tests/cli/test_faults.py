@@ -55,7 +55,7 @@ def test_what_and_do_are_two_sentences(what: str, do: str, line: str) -> None:
         ("trunk: simulated", "trunk: east", ("campaign.yaml:6 (trunk)", "'east'", "Known: simulated.")),
         ("[list.csv]", "[lists.csv]", ("campaign.yaml:4 (lists.0)", "there is no lists.csv", "Give a path")),
         ("name: small", "name: small\nname: big", ("campaign.yaml:2", "'name' is given twice")),
-        ("name: small", "name: [small", ("campaign.yaml:",)),
+        ("name: small", "name: [small", ("campaign.yaml:2", "Correct this line, or the ones before it.")),
     ],
 )
 def test_a_wrong_campaign_file(
@@ -127,7 +127,7 @@ def test_wrong_settings_in_the_environment(site: SmallSite, name: str, value: st
 def test_wrong_trunk_file(site: SmallSite) -> None:
     site.write("configs/trunks.yaml", "trunks:\n  simulated:\n    simulated: true\n    cpss: 3\n")
     site.command("voicebot", "run", site.campaign()).refused(
-        "configs/trunks.yaml:4 (trunks.simulated.cpss)", "Allowed keys: gateways"
+        "configs/trunks.yaml:4 (trunks.simulated.cpss): this key is unknown", "Allowed keys: gateways"
     )
 
 

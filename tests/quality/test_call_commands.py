@@ -67,4 +67,4 @@ def test_faults_are_told_in_one_line(site: Path) -> None:
     nothing = call("list").exception
     assert isinstance(nothing, InputError) and "no run yet" in str(nothing)
     missing = call("list", "--store", "elsewhere.sqlite").exception
-    assert isinstance(missing, InputError) and str(missing) == "elsewhere.sqlite: there is no such store."
+    assert isinstance(missing, InputError) and str(missing).startswith("elsewhere.sqlite (--store): ")

@@ -97,10 +97,10 @@ class WorkerPool:
             )
         except (TimeoutError, LinkLost, RuntimeError) as fault:
             await child.stop()
-            raise NotReady(
-                f"call worker {name} did not start ({type(fault).__name__})",
-                f"See {name}.log in the run's folder.",
-            ) from None
+            why = (
+                str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__
+            )  # "services: PortBusy"
+            raise NotReady(f"call worker {name} did not start ({why})", f"See {name}.log.") from None
         slot.link = link
         self._slots[name] = slot
         log.info("worker_ready", worker=name, pid=child.pid, **facts)

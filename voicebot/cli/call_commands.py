@@ -97,7 +97,9 @@ def store_address(given: str) -> str:
         return given
     file = Path(given.removeprefix(SQLITE))
     if not file.is_file():
-        raise InputError("there is no such store.", where=file)
+        raise InputError(
+            "there is no such store", "Give an existing file or an address.", file, key="--store"
+        )
     return f"{SQLITE}{file}"
 
 

@@ -27,6 +27,7 @@ BUSY_TIMEOUT_S = 30
 IDLE_IN_TRANSACTION_MS = 10_000
 """PostgreSQL ends a transaction whose client froze, so that its locks do not stay."""
 _ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
+_MEND = "Check its address, or restore it from the back-up."
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
