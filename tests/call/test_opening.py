@@ -14,7 +14,29 @@ def test_greetings_ask_for_nothing_that_the_opening_does_not_answer(text: str) -
     assert is_greeting(text)
 
 
-@pytest.mark.parametrize("text", ["喂，别再打了", "你打错了", "转人工", "他不在"])
+@pytest.mark.parametrize(
+    "text", ["为你好", "尾你好", "未你好", "尼好哪位", "尾号", "喂年号", "那位？", "喂，水呀"]
+)
+def test_greetings_are_told_by_their_sound(text: str) -> None:
+    assert is_greeting(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "喂，别再打了",
+        "别打了",
+        "你打错了",
+        "转人工",
+        "他不在",
+        "我是本人",
+        "是的",
+        "对",
+        "尾号三七二幺",
+        "你好 ABC",
+        "0",
+    ],
+)
 def test_more_than_a_greeting_is_kept(text: str) -> None:
     assert not is_greeting(text)
 

@@ -79,6 +79,31 @@ async def test_the_callers_word_that_nothing_was_said_beats_the_level(service: R
     await recognizer.close()
 
 
+async def test_other_readings_come_when_asked_for_and_the_speculation_keeps_them(
+    service: RunningService,
+) -> None:
+    speech = SpeechService(service.socket)
+    recognizer = await speech.open()
+    before = (await speech.stats())["decodes"]
+    recognizer.feed(read_pcm("zf_xiaoxiao_c042_noisy"))
+    ahead = await recognizer.speculate(alternatives=3)
+    assert await recognizer.finalize(unchanged=True, alternatives=3) == ahead
+    assert 1 <= len(ahead.alternatives) <= 2 and ahead.text not in ahead.alternatives
+    assert (await speech.stats())["decodes"] == before + 1
+    recognizer.feed(read_pcm("zf_xiaoxiao_c042_noisy"))
+    await recognizer.speculate(alternatives=3)
+    assert (await recognizer.finalize(unchanged=True)).alternatives == ()
+    await recognizer.close()
+
+
+async def test_a_speculation_without_other_readings_is_made_again(service: RunningService) -> None:
+    recognizer = await SpeechService(service.socket).open()
+    recognizer.feed(read_pcm("zf_xiaoxiao_c042_noisy"))
+    assert (await recognizer.speculate()).alternatives == ()
+    assert (await recognizer.finalize(unchanged=True, alternatives=3)).alternatives
+    await recognizer.close()
+
+
 async def test_silence_is_no_speech_and_costs_no_decode(service: RunningService) -> None:
     recognizer = await SpeechService(service.socket).open()
     for _ in range(100):
@@ -140,7 +165,15 @@ async def test_clients_of_vosk_server_are_understood(service: RunningService) ->
 
 @pytest.mark.parametrize(
     "message",
-    ["no json", "[]", '{"config": {"sample_rate": 44100}}', '{"config": {"purpose": "x"}}', '{"sing": 1}'],
+    [
+        "no json",
+        "[]",
+        '{"config": {"sample_rate": 44100}}',
+        '{"config": {"purpose": "x"}}',
+        '{"sing": 1}',
+        '{"eof": 1, "alternatives": 50}',
+        '{"speculate": 1, "alternatives": "all"}',
+    ],
 )
 async def test_a_wrong_message_gets_an_error_and_the_connection_lives(
     service: RunningService, message: str

@@ -26,7 +26,7 @@ from voicebot.call.prompt_book import LineRefused
 from voicebot.call.speaking import Mouth
 from voicebot.call.transcript import EndedBy, Transcript
 from voicebot.call.understanding import values_in
-from voicebot.call.verification import MASKED_TEXT, KnowledgeCheck
+from voicebot.call.verification import MASKED_TEXT, READINGS, KnowledgeCheck
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
@@ -109,6 +109,7 @@ class CallConversation:
             if reply.command is not None:
                 await self._around.note_command(reply.command)
             self._ear.be_patient(PATIENCE[reply.expects])
+            self._ear.alternatives = READINGS if reply.expects == "digits" else 1
             interruption = await self._say(reply)
             if reply.command is not None:
                 outcome, reply = await self._carry_out(reply.command)
@@ -187,7 +188,7 @@ class CallConversation:
             return await self._on_key(heard, before)
         self._transcript.speech_ended(heard)
         # Four digits before the check has passed are taken for the identity tail: never kept, never sent on.
-        right = None if self._check.passed else self._check.in_speech(heard.text)
+        right = None if self._check.passed else self._check.in_speech(heard.text, heard.alternatives)
         self._transcript.heard(heard, "debtor", masked=right is not None)
         if right is not None and before.expects == "digits":
             self._check.forget_keys()

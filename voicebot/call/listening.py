@@ -32,6 +32,8 @@ class Utterance:
     end_s: float
     during_prompt: bool = False
     "True when it began while the bot was speaking."
+    alternatives: tuple[str, ...] = ()
+    "Other readings of the same words, best first; only while the call asks for them."
 
 
 @dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Ear:
         self._during_prompt = False
         self.prompt_playing = False
         "Set by the call: an utterance that begins now interrupts."
+        self.alternatives = 1
+        "Set by the call: readings wanted of an utterance, the best one included (digits are misheard most)."
         self.quiet_s = 0.0
         "Seconds since this voice was last heard, or since `restart_silence`."
         self._worker = asyncio.get_running_loop().create_task(self._recognise())
@@ -127,7 +131,7 @@ class Ear:
     async def glimpse(self) -> str:
         """What was said so far in the turn in progress; empty when the service does not answer."""
         try:
-            return (await self._recognizer.speculate()).text
+            return (await self._recognizer.speculate(self.alternatives)).text
         except SpeechUnavailable as fault:
             self._on_fault(str(fault))
             return ""
@@ -148,7 +152,7 @@ class Ear:
 
     async def _finish(self, end: _End) -> None:
         try:
-            heard = await self._recognizer.finalize(unchanged=self._ahead)
+            heard = await self._recognizer.finalize(unchanged=self._ahead, alternatives=self.alternatives)
         except SpeechUnavailable as fault:
             self._on_fault(str(fault))
             return
@@ -157,7 +161,14 @@ class Ear:
             self._ahead = False
         if heard.text and not heard.no_speech:
             self._on_utterance(
-                Utterance(heard.text, heard.confidence, end.start_s, end.end_s, end.during_prompt)
+                Utterance(
+                    heard.text,
+                    heard.confidence,
+                    end.start_s,
+                    end.end_s,
+                    end.during_prompt,
+                    heard.alternatives,
+                )
             )
         else:
             self._on_nothing()

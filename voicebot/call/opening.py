@@ -8,13 +8,14 @@ a long greeting with a pause in it may well be a person.
 from __future__ import annotations
 
 import asyncio
+import re
 from typing import Any
 
 from sip.leg import Leg
 from voicebot.call.barge_in import spoken_characters
 from voicebot.call.inbox import Inbox, Machine
 from voicebot.call.listening import Ear, Utterance
-from voicebot.speech.announcements import AnnouncementKind, classify
+from voicebot.speech.announcements import AnnouncementKind, classify, sounds
 
 SILENCE_S = 1.2
 """A silent callee is spoken to after this long (UK and US rules bound silence after answer to 2 s)."""
@@ -37,23 +38,12 @@ _MACHINES = {
     AnnouncementKind.POWERED_OFF: "VOICEMAIL",
     AnnouncementKind.BUSY: "VOICEMAIL",
 }
-_GREETING_WORDS = (
-    "喂",
-    "你好",
-    "您好",
-    "哪位",
-    "哪里",
-    "谁",
-    "什么事",
-    "讲",
-    "说",
-    "嗯",
-    "哎",
-    "啊",
-    "呀",
-    "你",
-    "是",
+_GREETING_SOUNDS = re.compile(
+    r"(?: wei| ni| ni hao| nin hao| nian hao| wei hao| na wei| na li| si| sui| sen me si| jian| suo"
+    r"| n| en| ai| ei| a| ya)+ "
 )
+"""喂, 你, 你好, 您好, 哪位, 哪里, 是, 谁, 什么事, 讲, 说, 嗯, 哎, 诶, 啊, 呀 in any order, as `sounds` writes
+them; 您好 also comes back as 年号, 喂你好 as 尾号."""
 
 
 def machine_in(text: str) -> Machine | None:
@@ -63,11 +53,14 @@ def machine_in(text: str) -> Machine | None:
 
 
 def is_greeting(text: str) -> bool:
-    """喂，你好，哪位: said before the bot spoke, it asks for nothing that the opening does not answer."""
+    """喂，你好，哪位: said before the bot spoke, it asks for nothing that the opening does not answer.
+
+    Compared by sound: recognisers write 为你好 and 尼好哪位.
+    """
     said = spoken_characters(text)
-    for word in _GREETING_WORDS:
-        said = said.replace(word, "")
-    return said == ""
+    if not all("\u4e00" <= character <= "\u9fff" for character in said):
+        return False
+    return said == "" or _GREETING_SOUNDS.fullmatch(sounds(said)) is not None
 
 
 class Opening:

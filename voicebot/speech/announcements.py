@@ -54,17 +54,17 @@ _CONFUSED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"))
 _HUMAN = re.compile(r"不是机主|机主的(?:老婆|老公|朋友|家人|同事|妈|爸|儿|女|哥|弟|姐|妹)")
 
 
-def _sounds(text: str) -> str:
+def sounds(text: str) -> str:
     """Syllables without tones, one blank between, the confusable ones made equal."""
-    sounds = " ".join(lazy_pinyin(re.sub(r"[^\u4e00-\u9fff]", "", text)))
+    syllables = " ".join(lazy_pinyin(re.sub(r"[^\u4e00-\u9fff]", "", text)))
     for strict, loose in _CONFUSED:
-        sounds = sounds.replace(strict, loose)
-    return f" {sounds} "
+        syllables = syllables.replace(strict, loose)
+    return f" {syllables} "
 
 
 @lru_cache(maxsize=1)
 def _keyword_sounds() -> tuple[tuple[AnnouncementKind, tuple[str, ...]], ...]:
-    return tuple((kind, tuple(_sounds(word) for word in words.split())) for kind, words in _KEYWORDS)
+    return tuple((kind, tuple(sounds(word) for word in words.split())) for kind, words in _KEYWORDS)
 
 
 def classify(text: str) -> AnnouncementKind | None:
@@ -72,8 +72,8 @@ def classify(text: str) -> AnnouncementKind | None:
     said = plain(text)
     if _HUMAN.search(said):
         return None
-    sounds = _sounds(said)
+    heard = sounds(said)
     for kind, words in _keyword_sounds():
-        if any(word in sounds for word in words):
+        if any(word in heard for word in words):
             return kind
     return None

@@ -112,18 +112,19 @@ class Recognizer:
         if len(self._unsent) >= _BATCH_BYTES and (self._sender is None or self._sender.done()):
             self._sender = asyncio.create_task(self._send_soon())
 
-    async def speculate(self) -> Hypothesis:
+    async def speculate(self, alternatives: int = 1) -> Hypothesis:
         """Final-quality text of what was fed so far; the utterance goes on.  Raises SpeechUnavailable."""
-        return await self._decoded({"speculate": 1})
+        return await self._decoded({"speculate": 1, "alternatives": alternatives})
 
-    async def finalize(self, unchanged: bool = False) -> Hypothesis:
+    async def finalize(self, unchanged: bool = False, alternatives: int = 1) -> Hypothesis:
         """Ends the utterance and gives its text; the next `feed` starts another.
 
         Answers at once when only silence was fed since the last `speculate` (below −45 dBFS), or when
-        `unchanged` says that the caller's VAD heard nothing since.  Raises SpeechUnavailable after 2.5 s.
+        `unchanged` says that the caller's VAD heard nothing since, and the speculation had as many
+        `alternatives` (1 to 3 readings, the best one included).  Raises SpeechUnavailable after 2.5 s.
         """
         try:
-            return await self._decoded({"eof": 1, "unchanged": unchanged})
+            return await self._decoded({"eof": 1, "unchanged": unchanged, "alternatives": alternatives})
         except SpeechUnavailable:
             self._unsent.clear()  # it belongs to the utterance that is lost
             raise
@@ -172,6 +173,7 @@ class Recognizer:
             bool(answer["no_speech"]),
             str(answer["engine"]),
             float(answer["decode_ms"]),
+            tuple(answer["alternatives"]),
         )
 
     async def _send_soon(self) -> None:

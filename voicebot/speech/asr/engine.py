@@ -13,6 +13,8 @@ from voicebot.errors import InputError, NotReady
 Purpose = Literal["live", "announcement"]
 """A person, or the network and machines (early media and the first seconds)."""
 
+MOST_HYPOTHESES = 3
+"""The best text and at most two others: every further reading of a digit string is a further guess."""
 ASK_AGAIN = 0.55
 """Confidence under which a text is better asked again than acted upon."""
 
@@ -23,7 +25,8 @@ class Hypothesis:
 
     `confidence` runs from 0 to 1 and is comparable within one engine (Whisper: geometric mean of the token
     probabilities; Vosk: mean word confidence).  `no_speech` is True when the engine holds the audio for
-    something else than speech; the text is empty then.
+    something else than speech; the text is empty then.  `alternatives` are other readings of the same
+    audio, best first: only when they were asked for, and only from engines that have them.
     """
 
     text: str
@@ -31,6 +34,7 @@ class Hypothesis:
     no_speech: bool
     engine: str
     decode_ms: float
+    alternatives: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -58,8 +62,11 @@ class Session(Protocol):
         """Text so far, or "" for engines without partials."""
         ...
 
-    def decode(self) -> Hypothesis:
-        """Final-quality text of all that was fed since the last `reset`; feeding may go on after it."""
+    def decode(self, hypotheses: int = 1) -> Hypothesis:
+        """Final-quality text of all that was fed since the last `reset`; feeding may go on after it.
+
+        With `hypotheses` above 1, engines that can add the next best texts as alternatives.
+        """
         ...
 
     def reset(self) -> None:

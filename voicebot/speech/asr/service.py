@@ -4,8 +4,9 @@
 
 One connection is one recogniser.  Text messages: {"config": {"sample_rate": 8000, "phrase_list": […],
 "purpose": "live"|"announcement", "partials": bool}}, {"eof": 1}, {"reset": 1}; ours on top:
-{"speculate": 1}, {"stats": 1}, and "id" in any of them, which comes back in the answer.  Binary messages are
-8 kHz int16 PCM; as in vosk-server each is answered by {"partial": …} unless the configuration says
+{"speculate": 1}, {"stats": 1}, "alternatives": 2 or 3 with eof and speculate (so many readings of the audio,
+the best one included), and "id" in any of them, which comes back in the answer.  Binary messages are 8 kHz
+int16 PCM; as in vosk-server each is answered by {"partial": …} unless the configuration says
 "partials": false.  Unlike vosk-server, {"eof": 1} keeps the connection: the next audio starts the next
 utterance.
 """
@@ -28,7 +29,7 @@ import typer
 from aiohttp import WSMsgType, web
 
 from voicebot.errors import InputError, NotReady
-from voicebot.speech.asr.engine import Engine, Hypothesis, load_engine
+from voicebot.speech.asr.engine import MOST_HYPOTHESES, Engine, Hypothesis, load_engine
 from voicebot.speech.asr.load_meter import LoadMeter
 from voicebot.speech.asr.utterance import Utterance
 from voicebot.speech.audio import SAMPLE_RATE
@@ -114,15 +115,19 @@ class _Connection:
             await self._send({"error": "a JSON object or PCM is expected"})
             return
         tag = {"id": message["id"]} if "id" in message else {}
+        hypotheses = message.get("alternatives", 1)
+        if type(hypotheses) is not int or not 1 <= hypotheses <= MOST_HYPOTHESES:
+            await self._send({"error": f"alternatives must be 1 to {MOST_HYPOTHESES}"} | tag)
+            return
         if "config" in message:
             await self._configure(message["config"], tag)
         elif "stats" in message:
             await self._send({"stats": self._meter.stats() | {"engine": self._engine.name}} | tag)
         elif "speculate" in message:
-            self._later(self._speculate(tag), tag)
+            self._later(self._speculate(hypotheses, tag), tag)
         elif "eof" in message:
             await self._finishing.acquire()
-            self._later(self._finish(bool(message.get("unchanged")), tag), tag)
+            self._later(self._finish(bool(message.get("unchanged")), hypotheses, tag), tag)
         elif "reset" in message:
             async with self._finishing:
                 await (await self._ready()).restart()
@@ -164,13 +169,13 @@ class _Connection:
         session = await loop.run_in_executor(self._executor, self._engine.open, purpose, phrases)
         return Utterance(session, self._executor, self._meter, self._engine.capabilities.streaming)
 
-    async def _speculate(self, tag: dict[str, Any]) -> None:
-        hypothesis = await (await self._ready()).speculate()
+    async def _speculate(self, hypotheses: int, tag: dict[str, Any]) -> None:
+        hypothesis = await (await self._ready()).speculate(hypotheses)
         await self._send(_answer(hypothesis, tag) | {"speculated": 1})
 
-    async def _finish(self, unchanged: bool, tag: dict[str, Any]) -> None:
+    async def _finish(self, unchanged: bool, hypotheses: int, tag: dict[str, Any]) -> None:
         try:
-            hypothesis = await (await self._ready()).finish(unchanged)
+            hypothesis = await (await self._ready()).finish(unchanged, hypotheses)
         finally:
             self._finishing.release()
         await self._send(_answer(hypothesis, tag))

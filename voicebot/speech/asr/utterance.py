@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import Executor
+from dataclasses import replace
 
 from voicebot.speech.asr.engine import Hypothesis, Session
 from voicebot.speech.asr.load_meter import LoadMeter
@@ -34,6 +35,7 @@ class Utterance:
         self._loud_frames = 0
         self._new_speech = True
         self._ahead: asyncio.Task[Hypothesis] | None = None
+        self._ahead_hypotheses = 0
 
     def feed(self, pcm: bytes) -> None:
         """Takes audio; cheap.  The session gets it before the next decode, a streaming one at once."""
@@ -50,23 +52,26 @@ class Utterance:
                 self._executor, self._partial, self._take()
             )
 
-    async def speculate(self) -> Hypothesis:
+    async def speculate(self, hypotheses: int = 1) -> Hypothesis:
         """Final-quality decode of what was fed so far; shared with the end when nothing new is said."""
-        if self._ahead is None or self._new_speech:
-            self._ahead = asyncio.create_task(self._decode())
+        if self._ahead is None or self._new_speech or self._ahead_hypotheses < hypotheses:
+            self._ahead = asyncio.create_task(self._decode(hypotheses))
+            self._ahead_hypotheses = hypotheses
             self._new_speech = False
             self._loud_frames = 0
         return await asyncio.shield(self._ahead)
 
-    async def finish(self, unchanged: bool = False) -> Hypothesis:
+    async def finish(self, unchanged: bool = False, hypotheses: int = 1) -> Hypothesis:
         """The utterance's text; the next one starts.  With `unchanged` the caller vouches that nothing was
-        said since the speculation, whatever the level on the line."""
-        if self._ahead is not None and (unchanged or not self._new_speech):
+        said since the speculation, whatever the level on the line.  A speculation with fewer hypotheses than
+        are asked for now is of no use."""
+        holds = (unchanged or not self._new_speech) and self._ahead_hypotheses >= hypotheses
+        if self._ahead is not None and holds:
             hypothesis = await asyncio.shield(self._ahead)
         else:
-            hypothesis = await self._decode()
+            hypothesis = await self._decode(hypotheses)
         await self.restart()
-        return hypothesis
+        return replace(hypothesis, alternatives=hypothesis.alternatives[: hypotheses - 1])
 
     async def restart(self) -> None:
         """Forgets the current utterance."""
@@ -89,12 +94,14 @@ class Utterance:
                     self._executor, self._session.feed, self._take()
                 )
 
-    async def _decode(self) -> Hypothesis:
+    async def _decode(self, hypotheses: int) -> Hypothesis:
         seconds = self._seconds
         with self._meter.job() as job:
             async with self._order:
                 loop = asyncio.get_running_loop()
-                hypothesis = await loop.run_in_executor(self._executor, self._feed_and_decode, self._take())
+                hypothesis = await loop.run_in_executor(
+                    self._executor, self._feed_and_decode, self._take(), hypotheses
+                )
             job.done(hypothesis.decode_ms, seconds)
         return hypothesis
 
@@ -108,10 +115,10 @@ class Utterance:
             self._session.feed(pcm)
         return self._session.partial()
 
-    def _feed_and_decode(self, pcm: bytes) -> Hypothesis:
+    def _feed_and_decode(self, pcm: bytes, hypotheses: int) -> Hypothesis:
         if pcm:
             self._session.feed(pcm)
-        return self._session.decode()
+        return self._session.decode(hypotheses)
 
     def _watch(self, pcm: bytes) -> None:
         pcm = self._rest + pcm

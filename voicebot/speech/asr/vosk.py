@@ -77,7 +77,8 @@ class VoskSession:
         part = json.loads(self._recognizer.PartialResult()).get("partial", "")
         return simplify(strip_spaces(" ".join([*self._texts, part])))
 
-    def decode(self) -> Hypothesis:
+    def decode(self, hypotheses: int = 1) -> Hypothesis:
+        """One text, however many are asked for: Vosk's n best come without the confidence of their words."""
         began = time.perf_counter()
         if self._unread:
             self._keep(self._recognizer.FinalResult())
