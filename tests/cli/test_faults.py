@@ -205,3 +205,12 @@ def test_talk_tracks_before_the_reviewers(site: SmallSite) -> None:
     site.command(review, "show", wrong.name).refused(
         "wrong.yaml:3 (track.versoin)", "this key is unknown", "spelling"
     )
+
+
+def test_a_place_that_cannot_be_written(site: SmallSite) -> None:
+    site.write("file", "")
+    site.command("scripts-review", "keygen", "file/key.pem").refused(
+        "file", "Check the path and its permissions."
+    )
+    site.environment["VOICEBOT_STORE"] = "sqlite:///file/store.db"
+    site.command("voicebot", "stop-list", "list").refused("file: the store's folder cannot be made")
