@@ -10,6 +10,7 @@ import asyncio
 import shutil
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -23,13 +24,13 @@ from dialogs.policy import Conversation as DialogConversation
 from handoff.seat_line import LineDesk
 from handoff.settings import QueueSettings
 from sip.cause import Cause, CauseKind
-from sip.errors import DialError, NoSlot
+from sip.errors import DialError, NoSlot, SipError
 from sip.leg import Leg, LegState
 from sip.softphone import Softphone
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
 from voicebot.call.early_media import EarlyMedia
 from voicebot.call.handing_over import Handover, HandoverEnd
-from voicebot.call.inbox import Inbox, Key
+from voicebot.call.inbox import Deaf, Inbox, Key
 from voicebot.call.link import Link
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.opening import verdict
@@ -40,6 +41,7 @@ from voicebot.call.recorder import Recorder
 from voicebot.call.speaking import Mouth
 from voicebot.call.transcript import SILENCE, EndedBy, Transcript
 from voicebot.call.verification import KnowledgeCheck
+from voicebot.errors import InputError
 from voicebot.speech.asr.client import SpeechService, SpeechUnavailable
 from voicebot.speech.tts.cache import PromptCache
 from voicebot.speech.vad import TwoStageVad
@@ -109,12 +111,25 @@ class Attempt:
         self._agent_ear: Ear | None = None
         self._bridged = False
         self._leg: Leg | None = None
+        self._permitted = False
+        self._unrecorded = asyncio.Event()
 
     def _tell(self, **fields: object) -> None:
         self._tools.link.tell("progress", attempt_id=self.order.attempt_id, **fields)
 
     async def run(self) -> CallRecord:
-        """Raises NotDialled when no INVITE was sent."""
+        """Raises NotDialled when no INVITE was sent; another fault means that one may have been."""
+        try:
+            return await self._run()
+        except NotDialled:
+            raise
+        except Exception as fault:
+            if self._permitted:
+                raise
+            log.error("not_prepared", attempt_id=self.order.attempt_id, fault=type(fault).__name__)
+            raise NotDialled(f"could not be prepared: {type(fault).__name__}") from None
+
+    async def _run(self) -> CallRecord:
         folder = Path(tempfile.mkdtemp(prefix="call-"))
         try:
             book = self._book(folder)
@@ -168,8 +183,8 @@ class Attempt:
                 leg = self._leg = await tools.phone.dial(
                     order.request_uri, caller=order.caller_uri, headers=order.headers
                 )
-            except (NoSlot, DialError) as fault:
-                return self._record(Disposition.CARRIER_FAILED, "network", 0, type(fault).__name__)
+            except (NoSlot, DialError) as fault:  # no INVITE has left
+                raise NotDialled(type(fault).__name__) from None
             leg.on_tick = self._on_early_tick
             disposition = await self._until_answer(leg)
             if disposition is not None:
@@ -196,6 +211,7 @@ class Attempt:
             raise NotDialled(f"no permission: {type(fault).__name__}") from None
         if not permit["allowed"]:
             raise NotDialled(permit["reason"], refused=True)
+        self._permitted = True
 
     async def _open_ear(self) -> Ear:
         tools = self._tools
@@ -208,7 +224,7 @@ class Attempt:
             recognizer,
             on_utterance=self._on_utterance,
             on_onset=self._inbox.onset,
-            on_fault=lambda fault: self._transcript.event("asr_fault", fault),
+            on_deaf=lambda: self._inbox.put(Deaf()),
         )
         return ear
 
@@ -257,6 +273,10 @@ class Attempt:
             self._transcript.event("announcement", self._early.text)
         by_us = not leg.ended.done()
         await self._hang_up(leg)
+        if leg.answered.done() and not leg.answered.cancelled():
+            # Our CANCEL crossed with a 200 OK: somebody did pick up, and the caps count that.
+            self._transcript.answered()
+            self._tell(state="answered")
         cause = leg.ended.result() if leg.ended.done() else None
         return self._record(
             disposition,
@@ -312,7 +332,27 @@ class Attempt:
             order.today,
             Surroundings(note_command, hand_over),
         )
-        return await conversation.run()
+        return await self._recorded(conversation)
+
+    async def _recorded(self, conversation: CallConversation) -> Outcome:
+        """The conversation, as long as it is recorded and nothing breaks; else the approved last words."""
+        talking = asyncio.ensure_future(conversation.run())
+        unrecorded = asyncio.ensure_future(self._unrecorded.wait())
+        try:
+            await asyncio.wait({talking, unrecorded}, return_when=asyncio.FIRST_COMPLETED)
+            if talking.done():
+                return talking.result()
+            self._transcript.event("recorder_fault")
+        except Exception as fault:
+            log.error("call_broke", attempt_id=self.order.attempt_id, fault=type(fault).__name__)
+            self._transcript.event("fault", type(fault).__name__)
+        finally:
+            talking.cancel()
+            unrecorded.cancel()
+            await asyncio.gather(talking, unrecorded, return_exceptions=True)
+        with suppress(LineRefused, InputError, SipError):
+            await conversation.say_goodbye()
+        return Outcome(Disposition.UNKNOWN, "bot")
 
     async def _open_agent_ear(self) -> Ear:
         tools = self._tools
@@ -336,8 +376,10 @@ class Attempt:
 
     def _on_tick(self, theirs: bytes, ours: bytes) -> None:
         assert self._recorder is not None and self._ear is not None
-        self._recorder.on_tick(theirs, ours, asyncio.get_running_loop().time())
         self._ear.hear(theirs)
+        self._recorder.on_tick(theirs, ours, asyncio.get_running_loop().time())
+        if self._recorder.failed:
+            self._unrecorded.set()
         if self._mouth is not None and self._mouth.awaiting_first_audio and ours != SILENCE:
             self._mouth.awaiting_first_audio = False
             self._transcript.bot_audible()

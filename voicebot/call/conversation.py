@@ -19,7 +19,7 @@ from dialogs.policy import Conversation as DialogConversation
 from sip.leg import Leg
 from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, Patience
 from voicebot.call.handing_over import HandoverEnd
-from voicebot.call.inbox import Heard, Inbox, Key, Machine
+from voicebot.call.inbox import Deaf, Heard, Inbox, Key, Machine
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.opening import Opening, is_greeting
 from voicebot.call.prompt_book import LineRefused
@@ -42,7 +42,23 @@ PATIENCE: Mapping[Expects, Patience] = {
     "yes_no": ORDINARY,
     "open": ORDINARY,
 }
-FAULT_LINE = LineRef("C.handover_fault")
+WORDLESS_S = 20.0
+"""So long without words or a decision, whatever noise is on the line, counts as silence."""
+LAST_WORDS_S = 3.0
+"""What the callee said while hanging up is recognised and decided within this time."""
+DEAF_TURNS = 2
+"""Turns that could not be recognised until a person takes the call."""
+FAULT_HANDOVER = Reply(
+    lines=(LineRef("C.handover_fault"),),
+    command=Command("handoff", "HUMAN", reason="系统繁忙转人工"),
+    stage="fault",
+    level=0,
+    listener="unknown",
+    degraded=True,
+)
+FAREWELL = (LineRef("C.fault_bye"),)
+LIMIT_FAREWELL = (LineRef("C.end"),)
+HUMAN_KEY = "0"
 TOMORROW = "明天"
 """The value of the track's run-time slot callback_day that is not today."""
 
@@ -87,15 +103,25 @@ class CallConversation:
         self._today, self._around = today, surroundings
         self._greeted_at_s: float | None = None
         self._agreed: dict[str, str] = {}
+        self._deaf_turns = 0
+        self._limit = asyncio.timeout(None)
 
     async def run(self) -> Outcome:
         """Returns when the call is over or the closing lines were spoken; the caller hangs up."""
+        self._limit = asyncio.timeout(LONGEST_CALL_S)
         try:
-            async with asyncio.timeout(LONGEST_CALL_S):
+            async with self._limit:
                 return await self._talk()
         except TimeoutError:
+            if not self._limit.expired():
+                raise
             self._transcript.event("limit", f"{LONGEST_CALL_S:.0f} s")
+            await self.say_goodbye(LIMIT_FAREWELL)
             return Outcome(Disposition.NOT_UNDERSTOOD, "bot")
+
+    async def say_goodbye(self, lines: tuple[LineRef, ...] = FAREWELL) -> None:
+        """The approved last words when the call cannot go on."""
+        await self._mouth.say(lines, level=0, listener="unknown", interruptible=False)
 
     async def _talk(self) -> Outcome:
         first = asyncio.ensure_future(self._decide(TurnEvent("start")))
@@ -104,10 +130,10 @@ class CallConversation:
         if machine is not None:
             reply = await self._on_machine(machine)
         while True:
-            if self._is_gone():
-                return await self._after_hangup()
             if reply.command is not None:
-                await self._around.note_command(reply.command)
+                await self._note(reply.command)
+            if self._is_gone():
+                return await self._after_hangup(reply)
             self._ear.be_patient(PATIENCE[reply.expects])
             self._ear.alternatives = READINGS if reply.expects == "digits" else 1
             interruption = await self._say(reply)
@@ -117,8 +143,8 @@ class CallConversation:
                     return outcome
                 continue
             heard = interruption or await self._listen()
-            if self._is_gone():
-                return await self._after_hangup()
+            if self._is_gone() and heard is None:
+                return await self._after_hangup(reply)
             reply = await self._on_heard(heard, reply)
 
     def _is_gone(self) -> bool:
@@ -149,11 +175,14 @@ class CallConversation:
             # Never spoken, always seen: the finding names the line, a person looks at the track.
             log.error("line_refused", reason=str(refused))
             self._transcript.event("line_refused", str(refused))
-            return await self._mouth.say((FAULT_LINE,), level=0, listener="unknown", interruptible=False)
+            await self.say_goodbye(FAULT_HANDOVER.lines)
+            return None
 
     async def _listen(self) -> Heard | None:
         """The next thing to decide upon, or None for silence."""
-        while not self._is_gone():
+        loop = asyncio.get_running_loop()
+        wordless_at = loop.time() + WORDLESS_S
+        while not self._is_gone() and loop.time() < wordless_at:
             if (heard := self._inbox.take()) is not None:
                 if not self._already_answered(heard):
                     return heard
@@ -184,25 +213,41 @@ class CallConversation:
             return await self._decide(TurnEvent("silence"))
         if isinstance(heard, Machine):
             return await self._on_machine(heard)
+        if isinstance(heard, Deaf):
+            return await self._on_deaf()
         if isinstance(heard, Key):
             return await self._on_key(heard, before)
+        self._deaf_turns = 0
         self._transcript.speech_ended(heard)
-        # Four digits before the check has passed are taken for the identity tail: never kept, never sent on.
-        right = None if self._check.passed else self._check.in_speech(heard.text, heard.alternatives)
-        self._transcript.heard(heard, "debtor", masked=right is not None)
-        if right is not None and before.expects == "digits":
-            self._check.forget_keys()
-            return await self._decide(TurnEvent("verified" if right else "not_verified"), masked=True)
-        text = heard.text if right is None else MASKED_TEXT
+        # Four digits are taken for the identity tail, asked for or not: never kept, never sent on.
+        masked = self._check.to_be_masked(heard.text, heard.alternatives)
+        self._transcript.heard(heard, "debtor", masked=masked)
+        if before.expects == "digits":
+            right = self._check.in_speech(heard.text, heard.alternatives)
+            if right is not None:
+                self._check.forget_keys()
+                return await self._decide(TurnEvent("verified" if right else "not_verified"), masked=True)
+        text = MASKED_TEXT if masked else heard.text
         event = TurnEvent(
             "speech", text=text, confidence=heard.confidence, values=values_in(text, self._today)
         )
         return await self._decide(event)
 
+    async def _on_deaf(self) -> Reply:
+        """The speech service failed on what was said: asked again once, then a person takes over."""
+        self._deaf_turns += 1
+        self._transcript.event("asr_fault", f"turn {self._deaf_turns} not recognised")
+        if self._deaf_turns >= DEAF_TURNS:
+            return FAULT_HANDOVER
+        return await self._decide(TurnEvent("speech", text="", confidence=0.0))
+
     async def _on_key(self, key: Key, before: Reply) -> Reply:
+        self._ear.restart_silence()
         if before.expects != "digits":
-            self._transcript.event("dtmf", key.digit)
-            return await self._decide(TurnEvent("dtmf", digit=key.digit))
+            # Until the check has passed, any key may be one of its digits; only 0 asks for a person.
+            known = self._check.passed or key.digit == HUMAN_KEY
+            self._transcript.event("dtmf", key.digit if known else "a digit")
+            return await self._decide(TurnEvent("dtmf", digit=key.digit if known else "#"))
         self._transcript.event("dtmf", "digit of the check")
         right = self._check.key(key.digit)
         while right is None:
@@ -210,6 +255,7 @@ class CallConversation:
             if not isinstance(following, Key):
                 self._check.forget_keys()
                 return await self._on_heard(following, before)
+            self._ear.restart_silence()
             self._transcript.event("dtmf", "digit of the check")
             right = self._check.key(following.digit)
         return await self._decide(TurnEvent("verified" if right else "not_verified"))
@@ -222,13 +268,14 @@ class CallConversation:
         """A hang-up ends the conversation; a handoff may come back with the next thing to say."""
         self._agreed.update(command.slots)
         if command.action == "handoff" and not self._is_gone():
-            end = await self._around.hand_over(command)
+            end = await self._with_a_person(command)
             if end is HandoverEnd.FAILED:
                 return None, await self._decide(TurnEvent("handoff_failed"))
             if end is HandoverEnd.RETURNED:
                 return None, await self._decide(TurnEvent("returned"))
             if end is HandoverEnd.ABANDONED:
-                return await self._after_hangup(), _NOTHING
+                await self._decide(TurnEvent("hangup"))
+                return self._outcome(Disposition.HUNG_UP, "callee"), _NOTHING
             by: EndedBy = "agent" if end is HandoverEnd.AGENT_HUNG_UP else "callee"
             return self._outcome(Disposition(command.disposition), by), _NOTHING
         ended_by: EndedBy = "callee" if self._is_gone() else "bot"
@@ -239,8 +286,44 @@ class CallConversation:
             disposition = Disposition.HUNG_UP
         return self._outcome(disposition, ended_by), _NOTHING
 
-    async def _after_hangup(self) -> Outcome:
+    async def _with_a_person(self, command: Command) -> HandoverEnd:
+        """The bot's own limit stands still while people talk; their talk has the queue's."""
+        loop = asyncio.get_running_loop()
+        ends_at = self._limit.when()
+        left = None if ends_at is None else ends_at - loop.time()
+        self._limit.reschedule(None)
+        try:
+            return await self._around.hand_over(command)
+        finally:
+            while (said := self._inbox.take()) is not None:  # said on hold, to nobody
+                if isinstance(said, Utterance):
+                    self._transcript.heard(said, "debtor")
+            if left is not None:
+                self._limit.reschedule(loop.time() + max(left, 0.0))
+
+    async def _note(self, command: Command) -> None:
+        """Stop list and holds are written before anything else is said."""
+        self._transcript.wishes(command.stop_list, command.hold)
+        try:
+            await self._around.note_command(command)
+        except (TimeoutError, RuntimeError, ConnectionError) as fault:
+            # The record carries them too: they are written when the call is closed.
+            log.error("effects_not_written", fault=type(fault).__name__)
+            self._transcript.event("effects_late", type(fault).__name__)
+
+    async def _after_hangup(self, reply: Reply) -> Outcome:
+        """The callee is gone.  What they said last still counts: a wish to be left alone above all."""
+        if reply.command is None:
+            await self._ear.last_words(LAST_WORDS_S)
+        while reply.command is None and (heard := self._inbox.take()) is not None:
+            if isinstance(heard, Utterance) and not self._already_answered(heard):
+                reply = await self._on_heard(heard, reply)
+                if reply.command is not None:
+                    await self._note(reply.command)
         await self._decide(TurnEvent("hangup"))
+        if reply.command is not None and reply.command.action == "hangup":
+            self._agreed.update(reply.command.slots)
+            return self._outcome(Disposition(reply.command.disposition), "callee")
         return self._outcome(Disposition.HUNG_UP, "callee")
 
     def _outcome(self, disposition: Disposition, ended_by: EndedBy) -> Outcome:

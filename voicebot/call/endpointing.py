@@ -102,6 +102,12 @@ class Endpointer:
         self.voice_ended_at_s = self.now_s
         return Endpoint.ONSET
 
+    def cut(self) -> bool:
+        """The voice is gone.  True when that ended a turn."""
+        was_speaking = self.speaking
+        self._finish()
+        return was_speaking
+
     def _finish(self) -> None:
         self.speaking = False
         self._recent.clear()

@@ -21,6 +21,7 @@ from voicebot.call.listening import Ear
 from voicebot.call.prompt_book import PromptBook
 from voicebot.call.record import HandoffRecord
 from voicebot.call.transcript import Transcript
+from voicebot.speech.asr.client import SpeechUnavailable
 
 log = structlog.get_logger()
 
@@ -75,7 +76,7 @@ class Handover:
                 case _:
                     pass
 
-        agent_ear = await self.open_agent_ear()
+        agent_ear = await self._agent_ear()
         try:
             transfer = WarmTransfer(
                 self.leg,
@@ -88,10 +89,20 @@ class Handover:
                 on_state=on_state,
             )
             result = await transfer.run()
+            record.agent = result.agent_id
         finally:
-            await agent_ear.close()
-        record.ended_s, record.agent = transcript.at_s, result.agent_id
+            record.ended_s = transcript.at_s
+            if agent_ear is not None:
+                await agent_ear.close()
         return self._end(result)
+
+    async def _agent_ear(self) -> Ear | None:
+        """None when the speech service is down: the debtor gets a person all the same, just no transcript."""
+        try:
+            return await self.open_agent_ear()
+        except SpeechUnavailable as fault:
+            self.transcript.event("asr_fault", str(fault))
+            return None
 
     def _end(self, result: TransferResult) -> HandoverEnd:
         if result.returned:

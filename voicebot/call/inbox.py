@@ -27,7 +27,12 @@ class Machine:
     kind: str
 
 
-Heard = Utterance | Key | Machine
+@dataclass(frozen=True)
+class Deaf:
+    """Somebody spoke and the speech service could not say what."""
+
+
+Heard = Utterance | Key | Machine | Deaf
 
 
 class Inbox:

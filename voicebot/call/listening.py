@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
@@ -58,13 +59,13 @@ class Ear:
         *,
         on_utterance: Callable[[Utterance], None],
         on_onset: Callable[[], None] = lambda: None,
-        on_fault: Callable[[str], None] = lambda fault: None,
-        on_nothing: Callable[[], None] = lambda: None,
+        on_deaf: Callable[[], None] = lambda: None,
     ) -> None:
+        """`on_deaf` is told of a turn that could not be recognised: somebody spoke, nobody heard."""
         self._vad, self._recognizer = vad, recognizer
         self._endpointer = Endpointer()
         self._on_utterance, self._on_onset = on_utterance, on_onset
-        self._on_fault, self._on_nothing = on_fault, on_nothing
+        self._on_deaf = on_deaf
         self._pre_roll: deque[bytes] = deque(maxlen=round(PRE_ROLL_S / FRAME_S))
         self._steps: asyncio.Queue[_Step] = asyncio.Queue()
         self._ends_due = 0
@@ -123,38 +124,58 @@ class Ear:
         if happened in (Endpoint.PAUSE, Endpoint.RESUMED):
             self._steps.put_nowait(happened)
         elif happened is Endpoint.END:
-            self._ends_due += 1
-            self._steps.put_nowait(
-                _End(self._endpointer.onset_at_s, self._endpointer.voice_ended_at_s, self._during_prompt)
-            )
+            self._end_turn()
+
+    def _end_turn(self) -> None:
+        self._ends_due += 1
+        self._steps.put_nowait(
+            _End(self._endpointer.onset_at_s, self._endpointer.voice_ended_at_s, self._during_prompt)
+        )
+
+    async def last_words(self, within_s: float) -> None:
+        """The voice is gone: what it was saying is a finished turn, and every turn is recognised."""
+        if self._endpointer.cut():
+            self._end_turn()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._steps.join(), within_s)
 
     async def glimpse(self) -> str:
         """What was said so far in the turn in progress; empty when the service does not answer."""
         try:
             return (await self._recognizer.speculate(self.alternatives)).text
         except SpeechUnavailable as fault:
-            self._on_fault(str(fault))
+            log.warning("glimpse_failed", fault=str(fault))
             return ""
 
     async def _recognise(self) -> None:
         # One queue for audio and decodes: the next turn's first frames can never slip into this one.
         while True:
             step = await self._steps.get()
-            if isinstance(step, bytes):
-                self._recognizer.feed(step)
-            elif isinstance(step, _End):
-                await self._finish(step)
-            elif step is Endpoint.RESUMED:
-                self._ahead = False
-            elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
-                await self.glimpse()
-                self._ahead = True
+            try:
+                await self._take(step)
+            except Exception as fault:  # one bad turn must not make the rest of the call deaf
+                log.error("ear_failed", fault=type(fault).__name__)
+                self._on_deaf()
+            finally:
+                self._steps.task_done()
+
+    async def _take(self, step: _Step) -> None:
+        if isinstance(step, bytes):
+            self._recognizer.feed(step)
+        elif isinstance(step, _End):
+            await self._finish(step)
+        elif step is Endpoint.RESUMED:
+            self._ahead = False
+        elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
+            await self.glimpse()
+            self._ahead = True
 
     async def _finish(self, end: _End) -> None:
         try:
             heard = await self._recognizer.finalize(unchanged=self._ahead, alternatives=self.alternatives)
         except SpeechUnavailable as fault:
-            self._on_fault(str(fault))
+            log.error("turn_not_recognised", fault=str(fault))
+            self._on_deaf()
             return
         finally:
             self._ends_due -= 1
@@ -170,8 +191,6 @@ class Ear:
                     heard.alternatives,
                 )
             )
-        else:
-            self._on_nothing()
 
     async def close(self) -> None:
         self._worker.cancel()

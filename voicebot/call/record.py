@@ -122,6 +122,9 @@ class CallRecord(_Part):
     disposition: Disposition
     promise_date: str | None = None
     callback_at: str | None = None
+    stop_list: str | None = None
+    hold: str | None = None
+    "Stop-list reason and case hold that the call led to."
     turns: list[Turn] = Field(default_factory=list)
     decisions: list[Decision] = Field(default_factory=list)
     events: list[Event] = Field(default_factory=list)

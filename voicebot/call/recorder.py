@@ -11,8 +11,11 @@ from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+import structlog
 
 from voicebot.call.record import RecordingRef
+
+log = structlog.get_logger()
 
 SAMPLE_RATE = 8000
 TICK_S = 0.02
@@ -37,6 +40,8 @@ class Recorder:
         self.gaps = 0
         self._began: float | None = None
         self._behind_s = 0.0
+        self.failed = False
+        "The disk did not take it: no recorder, no call."
 
     def on_tick(self, theirs: bytes, ours: bytes, now_s: float) -> None:
         """One 20 ms tick of both sides (320 bytes each); `now_s` is any monotonic clock."""
@@ -60,21 +65,38 @@ class Recorder:
             self._behind_s = max(0.0, behind_s)
 
     def _flush(self) -> None:
-        if self._ours:
+        if self._ours and not self.failed:
             left = np.frombuffer(b"".join(self._ours), "<i2")
             right = np.frombuffer(b"".join(self._theirs), "<i2")
-            self._file.write(np.column_stack((left, right)))
-            self._ours.clear()
-            self._theirs.clear()
+            try:
+                self._file.write(np.column_stack((left, right)))
+            except (
+                OSError,
+                RuntimeError,
+                AssertionError,
+            ) as fault:  # all three: a full disk
+                log.error("recorder_failed", fault=type(fault).__name__)
+                self.failed = True
+        self._ours.clear()
+        self._theirs.clear()
 
     @property
     def seconds(self) -> float:
         return self.ticks * TICK_S
 
-    def seal(self) -> RecordingRef:
-        """Closes the file, gives it its final name and returns what the store keeps of it."""
+    def seal(self) -> RecordingRef | None:
+        """Closes the file, gives it its final name and returns what the store keeps of it.
+
+        None when the disk did not take it; what was written stays under its unfinished name.
+        """
         self._flush()
-        self._file.close()
+        try:
+            self._file.close()
+        except (OSError, RuntimeError) as fault:
+            log.error("recorder_failed", fault=type(fault).__name__)
+            self.failed = True
+        if self.failed:
+            return None
         self._part.rename(self.path)
         digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
         return RecordingRef(

@@ -22,6 +22,8 @@ FALSE_ALARM_S = 2.5
 """An onset that brings no words within this time was a cough: the prompt resumes."""
 NEARLY_DONE_S = 0.4
 """With less than this left, a prompt is not resumed after a back-channel: it was understood."""
+STUCK_S = 5.0
+"""A prompt that has not ended this long after its length does not reach the line (hold, lost media)."""
 COMPLIANCE_LINES = frozenset({"C.open", "C.open_agency", "D.open", "C.return"})
 """These carry the AI label and the recording notice: they finish, whoever speaks."""
 
@@ -71,13 +73,16 @@ class Mouth:
 
     async def _play_out(self, playback: Playback, may_yield: bool) -> Heard | None:
         while True:
+            left_s = playback.seconds - await playback.position() + STUCK_S
             if not may_yield:
-                await self._until(playback.done, self._leg.ended)
+                await self._until(playback.done, self._leg.ended, timeout_s=left_s)
+                self._check_ended(playback)
                 return None
             onset = self._inbox.next_onset()
             item = self._inbox.wait()
-            await self._until(playback.done, self._leg.ended, onset, item)
-            if self._leg.ended.done() or (playback.done.done() and not onset.done()):
+            await self._until(playback.done, self._leg.ended, onset, item, timeout_s=left_s)
+            if self._leg.ended.done() or not (onset.done() or item.done()):
+                self._check_ended(playback)
                 return None
             if not playback.done.done():
                 await playback.pause()
@@ -93,6 +98,10 @@ class Mouth:
                 return None
             self._transcript.event("resumed", "back-channel" if heard else "no words")
             await playback.resume()
+
+    def _check_ended(self, playback: Playback) -> None:
+        if not playback.done.done() and not self._leg.ended.done():
+            self._transcript.event("no_audio", "the prompt does not reach the line")
 
     async def _meaning(self) -> Heard | None:
         """What the interruption was: waits for its words while the callee goes on speaking."""

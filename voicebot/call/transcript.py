@@ -43,6 +43,8 @@ class Transcript:
         self.handoff: HandoffRecord | None = None
         self._unanswered_end_s: float | None = None
         self._bot_ended_s = 0.0
+        self.stop_list: str | None = None
+        self.hold: str | None = None
 
     def answered(self) -> None:
         """The 200 OK: clocks start here."""
@@ -94,6 +96,10 @@ class Transcript:
             )
         )
 
+    def wishes(self, stop_list: str | None, hold: str | None) -> None:
+        """What the callee's words oblige us to; kept in the record in case writing it at once failed."""
+        self.stop_list, self.hold = stop_list or self.stop_list, hold or self.hold
+
     def decided(self, event: TurnEvent, reply: Reply, *, masked: bool = False) -> None:
         command = reply.command
         self.decisions.append(
@@ -144,6 +150,8 @@ class Transcript:
             disposition=disposition,
             promise_date=promise_date,
             callback_at=callback_at,
+            stop_list=self.stop_list,
+            hold=self.hold,
             turns=sorted(self.turns, key=lambda turn: turn.start_s),
             decisions=self.decisions,
             events=self.events,

@@ -31,8 +31,7 @@ class KnowledgeCheck:
 
         A wrong tail in any reading is a try: nobody guesses for free by speaking unclearly.
         """
-        readings = (parse_digits(reading, TAIL_LENGTH) for reading in (text, *alternatives))
-        tails = list(dict.fromkeys(tail for tail in readings if tail is not None))[:READINGS]
+        tails = _tails_in(text, alternatives)
         if not tails:
             return None
         return any([self._compare(tail) for tail in tails])  # a list: the time does not tell which was right
@@ -52,9 +51,18 @@ class KnowledgeCheck:
         """Half a number was pressed and then spoken: start again."""
         self._keys = ""
 
+    def to_be_masked(self, text: str, alternatives: Sequence[str] = ()) -> bool:
+        """True when four digits stand in it that may be the tail: until the check has passed, any may be."""
+        return not self.passed and bool(_tails_in(text, alternatives))
+
     def _compare(self, tail: str) -> bool:
         if self._expected is None:  # a missing fact is a refusal
             return False
         right = hmac.compare_digest(self._mac_of(tail.upper()), self._expected)
         self.passed = self.passed or right
         return right
+
+
+def _tails_in(text: str, alternatives: Sequence[str]) -> list[str]:
+    readings = (parse_digits(reading, TAIL_LENGTH) for reading in (text, *alternatives))
+    return list(dict.fromkeys(tail for tail in readings if tail is not None))[:READINGS]
