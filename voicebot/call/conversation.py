@@ -189,7 +189,7 @@ class CallConversation:
                 continue
             await asyncio.wait(
                 (self._inbox.wait(), self._leg.ended),
-                timeout=max(0.05, NO_INPUT_S - self._ear.quiet_s),
+                timeout=max(0.05, min(NO_INPUT_S - self._ear.quiet_s, wordless_at - loop.time())),
                 return_when=asyncio.FIRST_COMPLETED,
             )
             if not len(self._inbox) and not self._ear.busy and self._ear.quiet_s >= NO_INPUT_S:
