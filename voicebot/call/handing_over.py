@@ -25,6 +25,8 @@ from voicebot.speech.asr.client import SpeechUnavailable
 
 log = structlog.get_logger()
 
+LAST_WORDS_S = 2.0
+"""What the agent said last is recognised within this time; the debtor's leg is being closed meanwhile."""
 AGENT_LEVEL = 2
 """The agent may know the case; the line itself says that it is for the agent only."""
 
@@ -93,6 +95,7 @@ class Handover:
         finally:
             record.ended_s = transcript.at_s
             if agent_ear is not None:
+                await agent_ear.last_words(LAST_WORDS_S)
                 await agent_ear.close()
         return self._end(result)
 

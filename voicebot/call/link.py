@@ -70,7 +70,8 @@ class Link:
         except LinkLost:
             return
         except Exception as fault:  # the asker must learn of it, whatever it is
-            log.exception("link_handler_failed", kind=message["kind"])
+            # Its type only: a fault's text, or a traceback's, may hold values of the case.
+            log.error("link_handler_failed", kind=message["kind"], fault=type(fault).__name__)
             answer = {"error": f"{message['kind']}: {type(fault).__name__}"}
         if "id" in message and not self.lost:
             self._send({"re": message["id"], **answer})

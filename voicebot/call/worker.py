@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import asyncio
 import gc
+import os
 import resource
 import signal
 import sys
+import threading
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -44,6 +46,8 @@ SWITCH_INTERVAL_S = 0.0005
 LAG_PROBE_S = 0.5
 REPORT_WITHIN_S = 30.0
 CONSULT_AND_SPARE = 2
+END_WITHIN_S = 6.0
+"""From the end of the line to the end of the process, whatever hangs: legs nobody leads must not stay up."""
 
 
 class Worker:
@@ -154,6 +158,7 @@ class Worker:
         stopping = loop.create_task(self._stopping.wait())
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
         lag.cancel()
+        _end_by_force(END_WITHIN_S)
         for call in list(self._calls.values()):
             call.cancel()
         await asyncio.gather(*self._calls.values(), return_exceptions=True)
@@ -164,6 +169,13 @@ class Worker:
         self._link.close()
         serving.cancel()
         stopping.cancel()
+
+
+def _end_by_force(within_s: float) -> None:
+    """From a thread: a phone that hangs in its own stop blocks the event loop, and the supervisor may be dead."""
+    timer = threading.Timer(within_s, os._exit, (1,))
+    timer.daemon = True
+    timer.start()
 
 
 def _for_order(tools: Tools, order: DialOrder) -> Tools:
