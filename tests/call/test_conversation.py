@@ -1,6 +1,6 @@
 """The turn loop: what is decided, what is kept to itself, and that nothing the callee said is lost.
 
-The dialog is scripted and the mouth only notes its lines; check, transcript, inbox and loop are the real ones.
+The dialog is scripted and the mouth only notes its lines; check, transcript, inbox and loop are real.
 """
 
 from __future__ import annotations
@@ -99,8 +99,8 @@ class Call:
     def __init__(self, dialog: Dialog, tail: str | None = TAIL) -> None:
         order = DialOrder(
             attempt_id="a1", campaign="c", case_id="case", phone_masked="138****0001", request_uri="sip:x",
-            caller_uri="sip:y", caller="+86", digest="d", pack="p", voice="v", slots={}, run_slots={}, flags={},
-            tail_mac=None, queue="general", ring_s=10, today=date(2026, 3, 2),
+            caller_uri="sip:y", caller="+86", digest="d", pack="p", voice="v", slots={}, run_slots={},
+            flags={}, tail_mac=None, queue="general", ring_s=10, today=date(2026, 3, 2),
         )  # fmt: skip
         loop = asyncio.get_running_loop()
         self.dialog, self.leg, self.inbox, self.mouth = dialog, Leg(), Inbox(), Mouth()

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class _Message(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
 class CaseSlot(_Message):

@@ -16,7 +16,7 @@ Speaker = Literal["bot", "debtor", "agent", "network"]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", hide_input_in_errors=True)
 
 
 class Turn(_Part):
