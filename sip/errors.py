@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+_ENDS = (".", "!", "?", "…", "。", ":", ";")
+
 
 @dataclass(eq=False)
 class SipError(Exception):
@@ -23,7 +25,9 @@ class SipError(Exception):
         if self.key:
             place += f" ({self.key})" if place else self.key
         text = f"{place}: {self.what}" if place else self.what
-        return f"{text} {self.do}".rstrip() if self.do else text
+        if not self.do:
+            return text
+        return f"{text} {self.do}" if text.endswith(_ENDS) else f"{text}. {self.do}"
 
 
 class PortBusy(SipError):

@@ -97,3 +97,11 @@ def test_an_utterance_under_two_intents_is_refused(tmp_path: Path):
 def test_a_thin_intent_is_refused(tmp_path: Path):
     with pytest.raises(TrackError, match="fewer than 8"):
         Track.load(write(tmp_path, bank=BANK.replace(", 别骚扰", "")))
+
+
+@pytest.mark.parametrize("what", ["unknown slot", "unknown slot."])
+def test_a_fault_and_its_mend_are_two_sentences(what: str):
+    assert str(TrackError(what, "Declare it.", "t.yaml", 3, "lines")) == (
+        "t.yaml:3 (lines): unknown slot. Declare it."
+    )
+    assert str(TrackError(what)) == what
