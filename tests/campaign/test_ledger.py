@@ -185,11 +185,18 @@ def test_two_claimers_race_for_the_same_people(site: LedgerSite) -> None:
     assert used(site, "connected_debtor_day") == len(claims) <= 20
 
 
-def test_a_lost_worker_leaves_unknown_attempts_that_nobody_redials(site: LedgerSite) -> None:
-    campaign = site.enrol(row(1), row(2), row(3))
-    dialling, claimed = site.ledger.claim(campaign, "w1", 2)
-    site.dial(dialling)
-    assert sorted(site.ledger.lose_worker("w1")) == sorted([dialling.attempt_id, claimed.attempt_id])
+def test_what_a_lost_worker_dialled_is_unknown_and_what_it_only_claimed_is_planned_again(
+    site: LedgerSite,
+) -> None:
+    campaign = site.enrol(row(1), row(2), row(3), row(4), row(5))
+    dialling, ringing, answered, claimed = site.ledger.claim(campaign, "w1", 4)
+    for claim in (dialling, ringing, answered):
+        site.dial(claim)
+    site.ledger.mark(ringing.attempt_id, AttemptState.RINGING)
+    site.ledger.mark(answered.attempt_id, AttemptState.ANSWERED)
+    unknown = sorted(one.attempt_id for one in (dialling, ringing, answered))
+    assert sorted(site.ledger.lose_worker("w1")) == unknown
+    assert used(site, "connected_debtor_day") == 3  # unknown keeps its slot, the claimed one gave it back
     assert site.ledger.lose_worker("w1") == []
     with pytest.raises(LostWorker):
         site.ledger.permit(claimed.attempt_id, "w1")
@@ -197,32 +204,48 @@ def test_a_lost_worker_leaves_unknown_attempts_that_nobody_redials(site: LedgerS
         site.ledger.claim(campaign, "w1", 1)
     assert not site.ledger.close(dialling.attempt_id, Disposition.PTP, answered=True)  # a late report
     site.clock.advance(3600)
-    site.owe(row(1), row(2), row(3))
-    assert [claim.case_id for claim in site.ledger.claim(campaign, "w2", 5)] == ["case-3"]
-    assert used(site, "connected_debtor_day") == 3  # unknown keeps its slot
+    site.owe(*(row(number) for number in range(1, 6)))
+    again = site.ledger.claim(campaign, "w2", 5)
+    assert sorted(claim.case_id for claim in again) == ["case-4", "case-5"]
+    assert claimed.attempt_id not in {claim.attempt_id for claim in again}
     progress = site.ledger.progress(campaign)
-    assert (progress.dispositions, progress.live, progress.planned) == ({"UNKNOWN": 2}, 1, 0)
+    assert progress.dispositions == {"UNKNOWN": 3, "NOT_DIALLED": 1}
+    assert (progress.live, progress.planned) == (2, 0)
     with site.store.reading() as connection:
         assert sorted(connection.execute(select(ContactRow.state)).scalars()) == [
             "open",
+            "open",
+            "unresolved",
             "unresolved",
             "unresolved",
         ]
 
 
+def test_a_contact_whose_claims_lose_their_workers_is_given_up(site: LedgerSite) -> None:
+    campaign = site.enrol(row(1))
+    for number in range(3):
+        site.claim_one(campaign, f"w{number}")
+        assert site.ledger.lose_worker(f"w{number}") == []
+        site.clock.advance(10)
+    assert site.ledger.claim(campaign, "w9", 1) == []
+    assert site.ledger.progress(campaign).dispositions == {"NOT_DIALLED": 3}
+
+
 def test_what_a_dead_supervisor_left_is_settled_at_the_next_start(site: LedgerSite) -> None:
-    campaign = site.enrol(row(1), row(2))
+    campaign = site.enrol(row(1), row(2), row(3))
     left = site.claim_one(campaign)
     site.dial(left)
-    site.ledger.lose_worker("w1")
+    assert site.ledger.lose_worker("w1") == [left.attempt_id]
     second = Ledger(site.store, site.gate, site.clock, recorder_ready=lambda: True)
-    own = second.claim(campaign, "w1", 1)  # the same name, another worker
-    assert [claim.case_id for claim in own] == ["case-2"]
+    own, claimed = second.claim(campaign, "w1", 2)  # the same name, another worker
+    assert second.permit(own.attempt_id, "w1").allowed
     third = Ledger(site.store, site.gate, site.clock, recorder_ready=lambda: True)
-    assert third.settle_left_over() == [own[0].attempt_id]
+    assert third.settle_left_over() == [own.attempt_id]
     assert third.settle_left_over() == []
     with pytest.raises(LostWorker):
-        second.permit(own[0].attempt_id, "w1")
+        second.permit(claimed.attempt_id, "w1")
+    site.clock.advance(10)
+    assert [claim.case_id for claim in third.claim(campaign, "w1", 5)] == [claimed.case_id]
 
 
 def test_only_the_owner_may_dial(site: LedgerSite) -> None:
@@ -307,6 +330,16 @@ def test_what_cannot_be_dialled_is_given_up_after_three_times(site: LedgerSite) 
     progress = site.ledger.progress(campaign)
     assert (progress.dispositions, progress.open) == ({"NOT_DIALLED": 3}, 0)
     assert used(site, "attempts_point_day") == used(site, "connected_debtor_day") == 0
+
+
+def test_a_run_stopped_by_a_person_gives_no_contact_up(site: LedgerSite) -> None:
+    campaign = site.enrol(row(1))
+    for why in ("stopped", "stopped", "stopped", "no line", "no line"):
+        assert site.ledger.not_dialled(site.claim_one(campaign).attempt_id, why)
+        site.clock.advance(10)
+    assert site.ledger.not_dialled(site.claim_one(campaign).attempt_id, "no line")
+    site.clock.advance(10)
+    assert site.ledger.claim(campaign, "w1", 1) == []
 
 
 def test_a_permitted_call_that_never_left_gives_every_slot_back(site: LedgerSite) -> None:

@@ -27,6 +27,9 @@ NOT_DIALLED_TRIES = 3
 """A contact whose attempts could not be dialled so often is given up: waiting does not mend it."""
 NOT_DIALLED_WAIT = timedelta(seconds=5)
 """An attempt that was claimed and not dialled is tried again after this: its line or trunk was not ready."""
+STOPPED = "stopped"
+"""Why a claimed attempt was not dialled when a person stopped the run: no fault of its line or trunk."""
+WORKER_LOST = "worker lost"
 BY_THE_CALL = "call"
 """Author of entries that a debtor or contact asked for in a call."""
 
@@ -72,7 +75,7 @@ class Closing:
                 self._audit.append_in(connection, "late_report", attempt_id, about)
                 return False
             if disposition is Disposition.NOT_DIALLED:
-                self.not_dialled(connection, row, why or disposition)
+                self.not_dialled(connection, row, why or disposition, halted=why == STOPPED)
             elif row.state == AttemptState.CLAIMED:
                 raise ValueError(f"attempt {attempt_id} was never dialled: it cannot be {disposition}")
             elif disposition is Disposition.UNKNOWN:
@@ -131,7 +134,8 @@ class Closing:
     def not_dialled(self, connection: Connection, row: Any, why: str, *, halted: bool = False) -> None:
         """Certainly not dialled: every slot goes back, and the same try is planned again.
 
-        `halted`: the campaign was paused or its window had closed, which is no fault and does not add up.
+        `halted`: the campaign was paused, its window had closed or a person stopped the run, which is no fault
+        and does not add up.
         """
         now = self._clock.now()
         self._facts.counters.give_back(connection, [Slot.of(kept) for kept in row.reserved])
@@ -247,10 +251,16 @@ class Closing:
                 AttemptRow.worker == worker, AttemptRow.state.in_(states(LIVE))
             )
             rows = connection.execute(self._attempts.locked(query.order_by(AttemptRow.id))).all()
+            unknown = [row for row in rows if row.state != AttemptState.CLAIMED]
+            for row in unknown:
+                self._unknown(connection, row, WORKER_LOST)
             for row in rows:
-                self._unknown(connection, row, "worker lost")
-        log.warning("worker_lost", worker=worker, unknown=len(rows))
-        return [row.id for row in rows]
+                if (
+                    row.state == AttemptState.CLAIMED
+                ):  # the intent is written before the INVITE: none was sent
+                    self.not_dialled(connection, row, WORKER_LOST)
+        log.warning("worker_lost", worker=worker, unknown=len(unknown), not_dialled=len(rows) - len(unknown))
+        return [row.id for row in unknown]
 
     def _now_ms(self) -> int:
         return moment_ms(self._clock.now())

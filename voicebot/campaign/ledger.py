@@ -1,8 +1,8 @@
 """The ledger: which attempt is dialled next, by whom, and what became of it.  One truth in one transaction.
 
 Claim: planned → claimed, with a slot of every counter reserved.  Permit: the gate again, then the intent is
-written (dialling) before the INVITE.  Close: exactly once.  A dead worker's attempts become unknown, keep
-their slots, and nobody dials them again by himself.
+written (dialling) before the INVITE.  Close: exactly once.  What a dead worker had dialled becomes unknown,
+keeps its slots, and nobody dials it again by himself; what it had only claimed is planned again.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ class Ledger:
     def not_dialled(self, attempt_id: str, why: str) -> bool:
         """A claimed or permitted attempt that certainly was not dialled: slots go back, it is planned again.
 
-        After three times its contact is given up.  False when the attempt was closed already.
+        After three times its contact is given up; "stopped" (by a person) is no fault and does not count.
+        False when the attempt was closed already.
         """
         return self._closing.close(attempt_id, Disposition.NOT_DIALLED, False, 0, None, why=why)
 
@@ -155,11 +156,14 @@ class Ledger:
         self._closing.apply_outcome(attempt_id, stop_list, hold, promise_date, callback_at)
 
     def lose_worker(self, worker: str) -> list[str]:
-        """A worker died: its live attempts become unknown, keep their slots and are never redialled."""
+        """A worker died: what it dialled becomes unknown, keeps its slots and is never redialled.
+
+        What it had only claimed was certainly not dialled and is planned again.  Returns the unknown ones.
+        """
         return self._closing.lose_worker(self._named(worker))
 
     def settle_left_over(self) -> list[str]:
-        """Live attempts of other ledgers become unknown, as after `lose_worker`; returns their ids.
+        """Live attempts of other ledgers end as after `lose_worker`; returns the ids of the unknown ones.
 
         For the start of a store's only owner: whoever claimed them is dead.
         """
