@@ -67,6 +67,8 @@ class Trunk(BaseModel):
     "Host part of From; without it the gateway's."
     user_phone: bool = True
     "Adds ;user=phone, which says that the user part is a telephone number."
+    options: bool = True
+    "Whether its gateways answer OPTIONS: some carriers ignore it, and then nobody is asked before a run."
     asserted_identity: bool = False
     "Also sends the caller number in P-Asserted-Identity (RFC 3325), for carriers that ask for it."
     headers: dict[str, str] = Field(default_factory=dict)

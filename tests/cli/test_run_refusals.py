@@ -39,9 +39,10 @@ def write_manifest(site: SmallSite, track: Track) -> None:
     Manifest.of(track).save(folder / "manifest.json")
 
 
-def carrier(site: SmallSite, port: int) -> str:
-    """A campaign without simulation, on a trunk with one gateway of this machine."""
-    site.write("configs/trunks.yaml", f'trunks:\n  east:\n    gateways: ["127.0.0.1:{port}"]\n')
+def carrier(site: SmallSite, *ports: int, more: str = "") -> str:
+    """A campaign without simulation, on a trunk with gateways of this machine."""
+    gateways = ", ".join(f'"127.0.0.1:{port}"' for port in ports)
+    site.write("configs/trunks.yaml", f"trunks:\n  east:\n    gateways: [{gateways}]\n{more}")
     text = CAMPAIGN.replace("trunk: simulated", "trunk: east")
     site.write("campaign.yaml", text[: text.index("simulation:")])
     return "campaign.yaml"
@@ -63,17 +64,39 @@ def gateway() -> Iterator[int]:
         yield phone.getsockname()[1]
 
 
-def test_nobody_answers_at_the_gateway(site: SmallSite) -> None:
+def silent_port() -> int:
+    """A port at which nobody listens."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
         taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
+        port: int = taken.getsockname()[1]
+        return port
+
+
+def test_nobody_answers_at_the_gateway(site: SmallSite) -> None:
+    port = silent_port()
     before = site.files()
     site.command("voicebot", "run", carrier(site, port)).refused(
         f"configs/trunks.yaml:3 (trunks.east.gateways): 127.0.0.1:{port} of trunk east",
         "did not answer OPTIONS",
         "Check the address, the firewall",
+        "options: false",
     )
     assert site.files() == before
+
+
+def test_a_carrier_that_ignores_options_is_not_asked(site: SmallSite) -> None:
+    file = carrier(site, silent_port(), more="    options: false\n")
+    site.command("voicebot", "run", file).refused("campaign.yaml:3 (track)", "is approved")
+
+
+def test_one_gateway_of_two_that_answers_is_enough(site: SmallSite) -> None:
+    silent = silent_port()
+    with gateway() as port:
+        said = site.command("voicebot", "run", carrier(site, port, silent))
+    warning, refusal = said.err.splitlines()
+    assert warning.startswith(f"warning: 127.0.0.1:{silent} of trunk east did not answer OPTIONS")
+    assert str(port) not in warning
+    assert "campaign.yaml:3 (track)" in refusal
 
 
 def test_a_gateway_that_answers_is_not_refused(site: SmallSite) -> None:

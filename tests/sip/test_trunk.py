@@ -106,3 +106,14 @@ def test_a_file_of_another_shape(tmp_path: Path, text: str) -> None:
 def test_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(SipError, match="can't be read"):
         load_trunks(tmp_path / "none.yaml")
+
+
+def test_a_carrier_that_ignores_options_says_so(tmp_path: Path) -> None:
+    assert trunk_of(tmp_path, "    gateways: ['10.0.0.1:5060']\n").options
+    assert not trunk_of(tmp_path, "    gateways: ['10.0.0.1:5060']\n    options: false\n").options
+
+
+@pytest.mark.parametrize("what", ["no line", "no line."])
+def test_what_and_do_are_two_sentences(what: str) -> None:
+    assert str(SipError(what, "Add one.", "t.yaml", 3, "lines")) == "t.yaml:3 (lines): no line. Add one."
+    assert str(SipError(what)) == what

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import typer
+
 from sip.trunk import Trunk, load_trunks
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.cli.trunk_probe import answer_to_options
@@ -15,7 +17,10 @@ from voicebot.yaml_document import YamlDocument
 
 
 def require_ready(site: Site, campaign: Campaign) -> None:
-    """NotReady or InputError for the first part that is missing.  Takes 3.5 s for each silent gateway."""
+    """NotReady or InputError for the first part that is missing.  Takes 3.5 s for each silent gateway.
+
+    A gateway that is silent beside others that answer is only named on stderr.
+    """
     if not site.keys.is_file():
         raise NotReady(
             "the site has no keys yet",
@@ -27,7 +32,8 @@ def require_ready(site: Site, campaign: Campaign) -> None:
     ModelShelf(site.models).require(*needed_models(site))
     trunk = load_trunks(site.trunks)[campaign.trunk]
     if not trunk.simulated:
-        _require_answers(site, trunk)
+        if trunk.options:
+            _require_answers(site, trunk)
     elif campaign.simulation is None:
         raise InputError(
             "a simulated trunk needs a simulation section",
@@ -45,12 +51,18 @@ def needed_models(site: Site) -> list[str]:
 
 
 def _require_answers(site: Site, trunk: Trunk) -> None:
-    """Every gateway gets calls in its turn, so every one must answer."""
+    """Somebody must answer; calls that go to a silent gateway in its turn may fail."""
     silent = [gateway for gateway in trunk.gateways if not answer_to_options(gateway, site.sip.ip)]
-    if silent:
+    if not silent:
+        return
+    named = f"{' and '.join(silent)} of trunk {trunk.name} did not answer OPTIONS from {site.sip.ip}"
+    if len(silent) < len(trunk.gateways):
+        typer.echo(f"warning: {named}; calls in its turn may fail", err=True)
+    else:
         raise NotReady(
-            f"{' and '.join(silent)} of trunk {trunk.name} did not answer OPTIONS from {site.sip.ip}",
-            "Check the address, the firewall, sip.ip of the site, and that the gateway answers OPTIONS.",
+            named,
+            "Check the address, the firewall and sip.ip of the site; if the carrier ignores OPTIONS, write "
+            "options: false.",
             site.trunks,
             YamlDocument.read(site.trunks).line_of(("trunks", trunk.name, "gateways")),
             f"trunks.{trunk.name}.gateways",
