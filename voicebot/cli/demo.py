@@ -26,6 +26,8 @@ from voicebot.simulate.scenario import SCENARIOS
 from voicebot.speech.tts.cache import PromptCache
 
 DEMO = Path("configs/campaigns/demo.yaml")
+LINE_EVERY = 50
+"""Clauses between two lines of progress where no bar can be drawn."""
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -79,6 +81,15 @@ def _render(site: Site, campaign: Campaign, manifest: Manifest) -> None:
         slots = case_slots(row) | campaign.shared_slots() | (dict(balance.slots) if balance else {})
         texts += ahead.case_clauses(slots, {})
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True) as bar:
         task = bar.add_task("prompts", total=None)
-        ahead.render(texts, lambda done, wanted: bar.update(task, completed=done, total=wanted))
+
+        def show(done: int, wanted: int) -> None:
+            bar.update(task, completed=done, total=wanted)
+            if not console.is_terminal and done % LINE_EVERY == 0:
+                console.print(f"… prompts: {done} of {wanted}", highlight=False)
+
+        rendered = ahead.render(texts, show)
+    if rendered:
+        console.print(f"prompts: {rendered} rendered", highlight=False)
