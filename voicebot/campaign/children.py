@@ -16,8 +16,8 @@ from voicebot.errors import NotReady
 
 log = structlog.get_logger()
 
-STOP_WITHIN_S = 5.0
-"""Every stop has a deadline; after it comes the kill."""
+STOP_WITHIN_S = 10.0
+"""Every stop has a deadline, longer than the children's own; after it comes the kill."""
 
 
 class Child:
@@ -81,8 +81,12 @@ class Child:
             await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
         except TimeoutError:
             log.warning("child_killed", child=self.name)
-            self._signal(signal.SIGKILL)
+            self.kill()
             await self.process.wait()
+
+    def kill(self) -> None:
+        """Ends it and what it started, now; `process.wait()` tells when it is gone."""
+        self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
         try:

@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
@@ -36,7 +36,9 @@ from voicebot.campaign.children import Child
 from voicebot.campaign.ledger import Ledger
 from voicebot.campaign.progress import RefusedRow
 from voicebot.campaign.prompts_ahead import PromptsAhead
-from voicebot.campaign.supervisor import Supervisor, Watcher
+from voicebot.campaign.reports import Watcher
+from voicebot.campaign.services import Service, SpeechProcess, keepers
+from voicebot.campaign.supervisor import Supervisor
 from voicebot.clock import Clock, SimulationClock, WallClock
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
@@ -47,7 +49,6 @@ from voicebot.store.records import records
 
 log = structlog.get_logger()
 
-SPEECH_READY_S = 60.0
 WORLD_READY_S = 60.0
 CALLBACK_AHEAD = timedelta(hours=2)
 """When a call-back is offered without the callee naming a time."""
@@ -63,9 +64,11 @@ class RunResult:
     engines: Engines
     seconds: float
     lost: int
-    not_dialled: int
     callees: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
+    "A fault of the run itself, for a person."
+    interrupted: bool = False
+    "Ended at once, with calls in progress."
 
 
 @dataclass
@@ -81,8 +84,11 @@ class CampaignRun:
     watcher: Watcher
     say: Callable[[str], None]
     "Told each step of the start, for a person."
+    sole_owner: bool = False
+    "Nobody else works on this store: attempts that are open at the start were left over."
     calling: bool = False
     "From here on there is something to keep."
+    interrupted: bool = False
 
     async def run(self) -> RunResult:
         """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
@@ -94,6 +100,7 @@ class CampaignRun:
             sockets = Path(tempfile.mkdtemp(prefix="vb-"))  # Unix socket paths must be short
             stack.callback(shutil.rmtree, sockets, ignore_errors=True)
             speech, dialog, world = await self._start_services(stack, sockets)
+            watched: dict[str, Service] = {"speech": speech, "dialog": dialog}
             trunk = self._trunk(world)
             queue = self._queue(world)
             prompts = PromptsAhead(
@@ -102,6 +109,8 @@ class CampaignRun:
             self.say("prompts")
             await asyncio.get_running_loop().run_in_executor(None, prompts.render_shared)
             ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=self._recorder_ready)
+            if self.sole_owner and (unknown := ledger.settle_left_over()):
+                self.say(f"{len(unknown)} calls of a run that broke off: closed as UNKNOWN")
             campaign_id = ledger.enrol(self.campaign, digest, rows)
             log.info("run_started", campaign_id=campaign_id, digest=digest)
             supervisor = Supervisor(
@@ -128,9 +137,15 @@ class CampaignRun:
             began = time.monotonic()
             self.say("calling")
             self.calling = True
-            await supervisor.run()
+            keeping = keepers(watched, supervisor)
+            stack.push_async_callback(_cancelled, keeping)
+            try:
+                await supervisor.run()
+            except asyncio.CancelledError:  # the second Ctrl-C: what was done is reported all the same
+                log.warning("run_interrupted")
+                self._interrupted()
             seconds = time.monotonic() - began
-            engines = Engines(asr=speech["engine"], tts=self.site.tts.voice, vad="webrtcvad+silero")
+            engines = Engines(asr=speech.engine, tts=self.site.tts.voice, vad="webrtcvad+silero")
             facts = supervisor.facts
         return RunResult(
             campaign_id,
@@ -139,16 +154,16 @@ class CampaignRun:
             engines,
             seconds,
             facts.lost,
-            facts.not_dialled,
             self._callee_results(),
-            facts.last_fault if facts.not_dialled else "",
+            facts.fault,
+            self.interrupted,
         )
 
     # ---- before the first call ----
 
     async def _start_services(
         self, stack: AsyncExitStack, sockets: Path
-    ) -> tuple[dict[str, Any], DialogService, dict[str, Any] | None]:
+    ) -> tuple[SpeechProcess, DialogService, dict[str, Any] | None]:
         self.say("speech service, dialog service" + (", simulated world" if self.campaign.simulation else ""))
         try:
             async with asyncio.TaskGroup() as group:
@@ -159,16 +174,11 @@ class CampaignRun:
             raise faults.exceptions[0] from None  # one clear line; the log has the rest
         return speech.result(), dialog.result(), world.result()
 
-    async def _start_speech(self, stack: AsyncExitStack, socket: Path) -> dict[str, Any]:
-        asr = self.site.asr
-        command = [
-            *(sys.executable, "-m", "voicebot.speech.asr.service", "--socket", str(socket)),
-            *("--models", str(self.site.models), "--engine", asr.engine, "--threads", str(asr.threads)),
-            *(("--vosk-model", str(asr.model)) if asr.model else ()),
-        ]
-        child = await Child.start("speech", command, self.folder / "logs")
-        stack.push_async_callback(child.stop)
-        return await child.ready(SPEECH_READY_S)
+    async def _start_speech(self, stack: AsyncExitStack, socket: Path) -> SpeechProcess:
+        speech = SpeechProcess(self.site, socket, self.folder / "logs")
+        stack.push_async_callback(speech.stop)
+        await speech.start()
+        return speech
 
     async def _start_dialog(self, stack: AsyncExitStack) -> DialogService:
         service = DialogService(self.site.tracks, self.site.rasa_python.absolute())
@@ -198,7 +208,7 @@ class CampaignRun:
         queues = load_queues(self.site.queues, float(self.gate.parameter("transfer.max_wait_s")))
         return AgentQueue(agents, queues, GateQualification(self.gate, self.clock), self.clock.monotonic)
 
-    def _services(self, sockets: Path, speech: Mapping[str, Any], dialog: DialogService) -> Services:
+    def _services(self, sockets: Path, speech: SpeechProcess, dialog: DialogService) -> Services:
         return Services(
             speech_socket=sockets / "speech",
             dialog_url=dialog.url,
@@ -210,7 +220,7 @@ class CampaignRun:
             key_file=self.site.keys,
             sip_ip=self.site.sip.ip,
             calls=self.site.legs_per_worker,
-            asr_engine=speech["engine"],
+            asr_engine=speech.engine,
             queues_file=self.site.queues,
         )
 
@@ -257,11 +267,26 @@ class CampaignRun:
 
         on_signal(task.cancel if supervisor is None else stop_dialling)
 
+    def _interrupted(self) -> None:
+        """Everything ends now, each part within its deadline; a third Ctrl-C would leave processes behind."""
+        self.interrupted = True
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        assert task is not None
+        task.uncancel()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(number, log.warning, "already_ending")
+
     def _callee_results(self) -> list[dict[str, Any]]:
         path = self.folder / "world" / "callees.jsonl"
         if not path.is_file():
             return []
         return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+
+
+async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def clock_of(campaign: Campaign) -> Clock:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import itertools
 import sys
-from collections.abc import Awaitable, Callable
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,12 @@ log = structlog.get_logger()
 
 READY_WITHIN_S = 40.0
 MOST_RESTARTS = 5
-"""A worker that keeps dying is not restarted for ever; the run goes on with the others."""
+RESTARTS_WITHIN_S = 600.0
+"""So many restarts in so long: workers that keep dying are not replaced; the run goes on with the others."""
+HEALTH_EVERY_S = 5.0
+MOST_MISSES = 3
+"""A worker that left so many questions in a row unanswered is frozen and is killed."""
+WORKER = (sys.executable, "-m", "voicebot.call.worker")
 
 OnMessage = Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any] | None]]
 
@@ -32,9 +39,8 @@ OnMessage = Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any] | None
 class WorkerSlot:
     """One worker's place: its process, its line, and how many calls it holds."""
 
-    def __init__(self, name: str, child: Child) -> None:
-        self.name, self.child = name, child
-        self.link: Link | None = None
+    def __init__(self, name: str, child: Child, link: Link) -> None:
+        self.name, self.child, self.link = name, child, link
         self.attempts: set[str] = set()
 
 
@@ -50,16 +56,21 @@ class WorkerPool:
         *,
         on_message: OnMessage,
         on_death: Callable[[str, set[str]], Awaitable[None]],
+        program: Sequence[str] = WORKER,
+        health_every_s: float = HEALTH_EVERY_S,
     ) -> None:
         self._size, self._services, self._logs = size, services, logs
         self._on_message, self._on_death = on_message, on_death
+        self._program, self._health_every_s = program, health_every_s
         self._socket = sockets / "workers"
         self._names = itertools.count(1)
         self._slots: dict[str, WorkerSlot] = {}
         self._hello: dict[str, asyncio.Future[Link]] = {}
+        self._children: set[Child] = set()
         self._watchers: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self._restarts = 0
+        self._restarts: deque[float] = deque()
+        self._starting = 0
         self._stopping = False
 
     async def start(self) -> None:
@@ -77,16 +88,18 @@ class WorkerPool:
         await link.serve()
 
     async def _spawn(self) -> None:
+        """Raises NotReady when the worker does not come to work."""
         name = f"w{next(self._names)}"
         hello = self._hello[name] = asyncio.get_running_loop().create_future()
-        child = await Child.start(
-            name,
-            [sys.executable, "-m", "voicebot.call.worker", "--socket", str(self._socket), "--name", name],
-            self._logs,
-        )
-        slot = WorkerSlot(name, child)
+        child: Child | None = None
         try:
-            link = await asyncio.wait_for(hello, READY_WITHIN_S)
+            child = await Child.start(
+                name, [*self._program, "--socket", str(self._socket), "--name", name], self._logs
+            )
+            self._children.add(child)
+            if self._stopping:  # `stop` did not see it
+                raise RuntimeError("the run ends")
+            link = await _said_hello(hello, child)
 
             async def heard(kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
                 return await self._on_message(name, kind, body)
@@ -95,35 +108,72 @@ class WorkerPool:
             facts = await link.ask(
                 "services", within_s=READY_WITHIN_S, **self._services.model_dump(mode="json")
             )
-        except (TimeoutError, LinkLost, RuntimeError) as fault:
-            await child.stop()
-            why = (
-                str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__
-            )  # "services: PortBusy"
+        except (OSError, TimeoutError, RuntimeError) as fault:  # LinkLost is an OSError
+            self._hello.pop(name, None)
+            if child is not None:
+                await child.stop()
+                self._children.discard(child)
+            why = str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__
             raise NotReady(f"call worker {name} did not start ({why})", f"See {name}.log.") from None
-        slot.link = link
-        self._slots[name] = slot
+        slot = self._slots[name] = WorkerSlot(name, child, link)
         log.info("worker_ready", worker=name, pid=child.pid, **facts)
-        self._watch(slot)
-
-    def _watch(self, slot: WorkerSlot) -> None:
-        task = asyncio.get_running_loop().create_task(self._mourn(slot))
-        self._watchers.add(task)
-        task.add_done_callback(self._watchers.discard)
+        watcher = asyncio.get_running_loop().create_task(self._mourn(slot))
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
 
     async def _mourn(self, slot: WorkerSlot) -> None:
+        health = asyncio.get_running_loop().create_task(self._check_health(slot))
         code = await slot.child.process.wait()
-        self._slots.pop(slot.name, None)
+        health.cancel()
+        self._children.discard(slot.child)
         if self._stopping:
-            return
-        log.error("worker_died", worker=slot.name, code=code, calls=len(slot.attempts))
-        await self._on_death(slot.name, slot.attempts)
-        if self._restarts < MOST_RESTARTS:
-            self._restarts += 1
+            return  # `stop` asks what it still held
+        self._starting += 1  # before the slot goes: a pool that replaces its last worker is not at its end
+        del self._slots[slot.name]
+        try:
+            log.error("worker_died", worker=slot.name, code=code, calls=len(slot.attempts))
+            await self._bury(slot)
+            await self._replace()
+        finally:
+            self._starting -= 1
+
+    async def _bury(self, slot: WorkerSlot) -> None:
+        try:
+            await self._on_death(slot.name, slot.attempts)
+        except Exception as fault:  # the next worker is needed all the same
+            log.error("worker_not_mourned", worker=slot.name, fault=type(fault).__name__)
+
+    async def _replace(self) -> None:
+        while not self._stopping and self._may_restart():
             try:
                 await self._spawn()
+                return
             except NotReady as fault:
                 log.error("worker_not_replaced", fault=str(fault))
+
+    def _may_restart(self) -> bool:
+        now = time.monotonic()
+        while self._restarts and now - self._restarts[0] > RESTARTS_WITHIN_S:
+            self._restarts.popleft()
+        if len(self._restarts) >= MOST_RESTARTS:
+            log.error("worker_given_up", restarts=len(self._restarts))
+            return False
+        self._restarts.append(now)
+        return True
+
+    async def _check_health(self, slot: WorkerSlot) -> None:
+        """A worker that does not answer holds calls that nobody leads: it is killed, then mourned."""
+        misses = 0
+        while misses < MOST_MISSES:
+            await asyncio.sleep(self._health_every_s)
+            try:
+                await slot.link.ask("health", within_s=self._health_every_s)
+                misses = 0
+            except (TimeoutError, LinkLost, RuntimeError) as fault:
+                misses += 1
+                log.warning("worker_silent", worker=slot.name, misses=misses, fault=type(fault).__name__)
+        log.error("worker_frozen", worker=slot.name, calls=len(slot.attempts))
+        slot.child.kill()
 
     def free(self) -> list[str]:
         """Workers that can take another call, the emptiest first."""
@@ -131,8 +181,9 @@ class WorkerPool:
         return [slot.name for slot in sorted(ready, key=lambda slot: len(slot.attempts))]
 
     @property
-    def size(self) -> int:
-        return len(self._slots)
+    def alive(self) -> int:
+        """Workers that work or are being started: 0 is the end of the run."""
+        return len(self._slots) + self._starting
 
     @property
     def calls(self) -> int:
@@ -141,7 +192,7 @@ class WorkerPool:
     def dial(self, worker: str, order: DialOrder) -> bool:
         """False when the worker died meanwhile: nothing was sent."""
         slot = self._slots.get(worker)
-        if slot is None or slot.link is None or slot.link.lost:
+        if slot is None or slot.link.lost:
             return False
         slot.attempts.add(order.attempt_id)
         slot.link.tell("dial", **order.model_dump(mode="json"))
@@ -153,12 +204,30 @@ class WorkerPool:
             slot.attempts.discard(attempt_id)
 
     async def stop(self) -> None:
+        """Ends every worker, also one that is just starting; what it still held is reported as at a death."""
         self._stopping = True
         for slot in self._slots.values():
-            if slot.link is not None:
-                slot.link.tell("stop")
-        await asyncio.gather(*(slot.child.stop() for slot in list(self._slots.values())))
+            slot.link.tell("stop")
+        await asyncio.gather(*(child.stop() for child in list(self._children)))
+        await asyncio.gather(*self._watchers, return_exceptions=True)
+        for slot in list(self._slots.values()):
+            if slot.attempts:
+                await self._bury(slot)
+        self._slots.clear()
         if self._server is not None:
             self._server.close()
         self._socket.unlink(missing_ok=True)
-        await asyncio.gather(*self._watchers, return_exceptions=True)
+
+
+async def _said_hello(hello: asyncio.Future[Link], child: Child) -> Link:
+    """Its link; TimeoutError or RuntimeError when it does not come, or ends before."""
+    ended = asyncio.ensure_future(child.process.wait())
+    try:
+        await asyncio.wait((hello, ended), timeout=READY_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+        if hello.done():
+            return hello.result()
+        if ended.done():
+            raise RuntimeError(f"it ended with code {ended.result()}")
+        raise TimeoutError
+    finally:
+        ended.cancel()

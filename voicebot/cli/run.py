@@ -18,9 +18,11 @@ from voicebot.campaign.campaign_lists import good_rows
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.live_table import LiveTable, summary_table
 from voicebot.campaign.run import CampaignRun, RunResult, clock_of
+from voicebot.campaign.store_owner import sole_owner
 from voicebot.campaign.summary import build_summary, write_summary
 from voicebot.cli.readiness import placed, require_ready
 from voicebot.clock import Clock
+from voicebot.console import INTERRUPTED
 from voicebot.errors import InputError
 from voicebot.logs import configure
 from voicebot.policy.gate import Gate
@@ -65,6 +67,8 @@ def run_campaign_file(
     except InputError as fault:
         raise placed(fault, file) from None
     faults = _report(site, campaign, clock, folder, result, names)
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
     if faults:
         raise typer.Exit(1)
 
@@ -86,8 +90,11 @@ def _called(
             clock_text = (
                 f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
             )
-            with LiveTable(campaign.name, console=console, clock_text=clock_text) as table:
-                run = CampaignRun(site, campaign, store, gate, clock, folder, table, _say)
+            with (
+                sole_owner(store) as alone,
+                LiveTable(campaign.name, console=console, clock_text=clock_text) as table,
+            ):
+                run = CampaignRun(site, campaign, store, gate, clock, folder, table, _say, alone)
                 result = asyncio.run(run.run())
             return result, names_by_case(store, result.campaign_id)
         finally:
@@ -149,10 +156,10 @@ def _report(
         names=names,
     )
     summary_table(summary, result.refused, console=console)
-    faults = [f"the run stopped: {result.fault}"] if result.fault else []
+    faults = [result.fault] if result.fault else []
     if summary["engine_fallbacks"]:
         faults.append(f"{summary['engine_fallbacks']} calls used another engine than the site's")
-    if campaign.simulation:
+    if campaign.simulation and not result.interrupted:
         faults += _judged(site, campaign, folder, result)
     latest = site.var / campaign.name
     for name in ("summary.json", "report"):

@@ -1,0 +1,102 @@
+"""The services that all workers share: speech and dialog, started before the first call and kept alive.
+
+While one is down nothing new is claimed; calls in progress say what they can without it.  It is started
+again once, where the workers know it (the same socket, the same url); a second death ends the run.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Protocol
+
+import structlog
+
+from voicebot.campaign.children import Child
+from voicebot.settings import Site
+
+log = structlog.get_logger()
+
+SPEECH_READY_S = 60.0
+MOST_RESTARTS = 1
+
+
+class Service(Protocol):
+    """A process that can be started again at its old address (dialogs.service.DialogService is one)."""
+
+    async def start(self) -> None:
+        """Returns when it works; raises what a person is told when it does not come to that."""
+        ...
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class Dialling(Protocol):
+    """What stands still while a service is down (the supervisor)."""
+
+    def pause(self, part: str) -> None: ...
+
+    def resume(self, part: str) -> None: ...
+
+    def stop(self, fault: str = "") -> None: ...
+
+
+class SpeechProcess:
+    """The speech service of one run, on a Unix socket."""
+
+    def __init__(self, site: Site, socket: Path, logs: Path) -> None:
+        self._site, self._socket, self._logs = site, socket, logs
+        self._child: Child | None = None
+        self.engine = ""
+        "Name of the engine that decoded something, once started."
+
+    async def start(self) -> None:
+        """Raises NotReady."""
+        asr = self._site.asr
+        command = [
+            *(sys.executable, "-m", "voicebot.speech.asr.service", "--socket", str(self._socket)),
+            *("--models", str(self._site.models), "--engine", asr.engine, "--threads", str(asr.threads)),
+            *(("--vosk-model", str(asr.model)) if asr.model else ()),
+        ]
+        self._child = await Child.start("speech", command, self._logs)
+        self.engine = str((await self._child.ready(SPEECH_READY_S))["engine"])
+
+    async def wait(self) -> int:
+        """Its exit code, when it has ended."""
+        assert self._child is not None, "the speech service was not started"
+        return await self._child.process.wait()
+
+    async def stop(self) -> None:
+        """Asks, then kills."""
+        if self._child is not None:
+            await self._child.stop()
+
+
+async def keep(name: str, service: Service, dialling: Dialling) -> None:
+    """Runs beside the calls; returns when the service is given up and the run is told to stop."""
+    for restarts in range(MOST_RESTARTS + 1):
+        code = await service.wait()
+        log.error("service_ended", service=name, code=code, restarts=restarts)
+        dialling.pause(name)
+        if restarts == MOST_RESTARTS:
+            dialling.stop(f"the {name} service ended again")
+            return
+        try:
+            await service.start()
+        except Exception as fault:
+            log.error("service_not_restarted", service=name, fault=type(fault).__name__)
+            dialling.stop(f"the {name} service ended and could not be started again")
+            return
+        log.warning("service_restarted", service=name, restarts=restarts + 1)
+        dialling.resume(name)
+
+
+def keepers(services: dict[str, Service], dialling: Dialling) -> list[asyncio.Task[None]]:
+    """One for each service, to be cancelled before the services are stopped."""
+    loop = asyncio.get_running_loop()
+    return [loop.create_task(keep(name, service, dialling)) for name, service in services.items()]
