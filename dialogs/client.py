@@ -24,6 +24,7 @@ TURN_LIMIT_S = 1.5
 OPEN_LIMIT_S = 20.0
 """The first call of a version loads its model."""
 RETRY_STATUSES = frozenset({500, 502, 503, 504})
+CALLBACK_SLOTS = ("callback_day", "callback_time")
 FAULT_LINE, FAULT_FAREWELL, FAULT_REASON = "C.handover_fault", "C.fault_bye", "系统繁忙转人工"
 
 
@@ -54,7 +55,7 @@ class RasaPolicy:
             raise DialogUnavailable(
                 f"the dialog service does not open calls of {digest[:12]}: {fault}"
             ) from None
-        return RasaConversation(self, call_id)
+        return RasaConversation(self, call_id, slots)
 
     async def digests(self) -> list[str]:
         """Digests of the versions that are built, newest first."""
@@ -115,7 +116,7 @@ class RasaPolicy:
                     reason = f"status {response.status}"
                     if response.status not in RETRY_STATUSES:
                         break
-            except (TimeoutError, aiohttp.ClientError) as fault:
+            except (TimeoutError, aiohttp.ClientError, ValueError) as fault:  # ValueError: no JSON
                 reason = type(fault).__name__
         raise _Failed(reason)
 
@@ -123,15 +124,20 @@ class RasaPolicy:
 class RasaConversation:
     """One call's turns, one in flight at a time."""
 
-    def __init__(self, policy: RasaPolicy, call_id: str) -> None:
+    def __init__(self, policy: RasaPolicy, call_id: str, slots: Mapping[str, str]) -> None:
         self._policy, self._call_id = policy, call_id
+        self._offered = {name: slots[name] for name in CALLBACK_SLOTS if name in slots}
         self._seq = 0
+        self._degraded = False
         self._lock = asyncio.Lock()
         self._last = Reply(lines=(), command=None, stage="start", level=0, listener="unknown")
 
     async def turn(self, event: TurnEvent) -> Reply:
-        """The engine's reply, or the degraded one."""
+        """The engine's reply, or the degraded one.  Once degraded, always: an engine that comes back
+        missed a turn, and its answers would be to something else."""
         async with self._lock:
+            if self._degraded:
+                return self._without_engine(event, 0.0)
             began = time.perf_counter()
             body = {
                 "call_id": self._call_id,
@@ -143,10 +149,11 @@ class RasaConversation:
             }
             try:
                 answer = await self._policy._post("turn", body, self._policy._limit_s)
-                self._seq += 1
                 reply = _reply(answer, (time.perf_counter() - began) * 1000)
+                self._seq += 1
             except _Failed as fault:
                 log.error("dialog_turn_failed", call=self._call_id, kind=event.kind, fault=str(fault))
+                self._degraded = True
                 reply = self._without_engine(event, (time.perf_counter() - began) * 1000)
             self._last = reply
             return reply
@@ -156,7 +163,7 @@ class RasaConversation:
         lines: tuple[LineRef, ...] = (LineRef(FAULT_LINE),)
         command = Command("handoff", "HUMAN", reason=FAULT_REASON)
         if event.kind in ("handoff_failed", "returned"):
-            lines, command = (LineRef(FAULT_FAREWELL),), Command("hangup", "CALLBACK")
+            lines, command = (LineRef(FAULT_FAREWELL),), Command("hangup", "CALLBACK", slots=self._offered)
         elif event.kind in ("hangup", "machine"):
             lines, command = (), Command("hangup", "HUNG_UP" if event.kind == "hangup" else "VOICEMAIL")
         return Reply(
@@ -182,15 +189,19 @@ class _Failed(RuntimeError):
 
 
 def _reply(answer: Mapping[str, Any], took_ms: float) -> Reply:
-    command = answer["command"]
-    return Reply(
-        lines=tuple(LineRef(line["id"], line["slots"]) for line in answer["lines"]),
-        command=Command(**command) if command else None,
-        stage=answer["stage"],
-        level=answer["level"],
-        listener=answer["listener"],
-        expects=answer["expects"],
-        intent=answer["intent"],
-        confidence=answer["confidence"],
-        took_ms=took_ms,
-    )
+    """Raises _Failed when the answer is not a reply."""
+    try:
+        command = answer["command"]
+        return Reply(
+            lines=tuple(LineRef(line["id"], line["slots"]) for line in answer["lines"]),
+            command=Command(**command) if command else None,
+            stage=answer["stage"],
+            level=answer["level"],
+            listener=answer["listener"],
+            expects=answer["expects"],
+            intent=answer["intent"],
+            confidence=answer["confidence"],
+            took_ms=took_ms,
+        )
+    except (KeyError, TypeError) as fault:
+        raise _Failed(type(fault).__name__) from None

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 import secrets
+import signal
 import socket
 import time
 from pathlib import Path
@@ -36,6 +37,7 @@ class DialogService:
         self.url = ""
         self._process: asyncio.subprocess.Process | None = None
         self._policy: RasaPolicy | None = None
+        self._listening: socket.socket | None = None
         self._log = self._tracks / "dialog-service.log"
 
     @property
@@ -45,7 +47,10 @@ class DialogService:
         return self._process.pid if running and self._process else None
 
     async def start(self) -> None:
-        """Returns when a version answered a real turn.  BuildFailed after one restart."""
+        """Returns when a version answered a real turn.  BuildFailed after one restart.
+
+        Called again after the process ended, it starts another one on the same url, with the same token.
+        """
         if not self._python.exists():
             raise BuildFailed("the Rasa environment is not set up", "Run `make setup`.", self._python)
         if not any(self._tracks.glob("*/manifest.json")):
@@ -56,33 +61,34 @@ class DialogService:
                 log.info("dialog_service_ready", pid=self.pid, restarts=number)
                 return
             log.warning("dialog_service_not_ready", pid=self.pid, tried=number + 1)
-            await self.stop()
+            await self._end()
+        await self.stop()
         raise BuildFailed("the dialog service did not become ready", f"See {self._log}.")
 
     async def _spawn(self) -> None:
-        with socket.socket() as listening:
-            listening.bind(("127.0.0.1", 0))
-            listening.listen(128)
-            self.url = f"http://127.0.0.1:{listening.getsockname()[1]}/voice"
-            with self._log.open("ab") as output:
-                self._process = await asyncio.create_subprocess_exec(
-                    str(self._python),
-                    *(
-                        "-m",
-                        "dialogs.rasa.server",
-                        "--tracks",
-                        str(self._tracks),
-                        "--fd",
-                        str(listening.fileno()),
-                    ),
-                    cwd=self._tracks,
-                    env={**rasa_environment(), "VOICE_TOKEN": self.token},
-                    stdin=asyncio.subprocess.PIPE,
-                    stdout=output,
-                    stderr=output,
-                    pass_fds=[listening.fileno()],
-                )
+        listening = self._listening or self._listen()
+        with self._log.open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._python),
+                *("-m", "dialogs.rasa.server", "--tracks", str(self._tracks)),
+                *("--fd", str(listening.fileno())),
+                cwd=self._tracks,
+                env={**rasa_environment(), "VOICE_TOKEN": self.token},
+                stdin=asyncio.subprocess.PIPE,
+                stdout=output,
+                stderr=output,
+                pass_fds=[listening.fileno()],
+                start_new_session=True,  # a Ctrl-C is the parent's: calls in progress still need it
+            )
+
+    def _listen(self) -> socket.socket:
+        """The port, kept open as long as the service lives: the next process serves the same url."""
+        self._listening = socket.socket()
+        self._listening.bind(("127.0.0.1", 0))
+        self._listening.listen(128)
+        self.url = f"http://127.0.0.1:{self._listening.getsockname()[1]}/voice"
         self._policy = RasaPolicy(self.url, self.token)
+        return self._listening
 
     async def _becomes_ready(self) -> bool:
         until = time.monotonic() + self._limit_s
@@ -105,10 +111,16 @@ class DialogService:
 
     async def stop(self) -> None:
         """Asks, then kills after 5 s.  Can be called twice."""
-        process, self._process = self._process, None
         if self._policy is not None:
             await self._policy.close()
             self._policy = None
+        if self._listening is not None:
+            self._listening.close()
+            self._listening = None
+        await self._end()
+
+    async def _end(self) -> None:
+        process, self._process = self._process, None
         if process is None or process.returncode is not None:
             return
         assert process.stdin is not None
@@ -117,5 +129,5 @@ class DialogService:
             await asyncio.wait_for(process.wait(), STOP_LIMIT_S)
         except TimeoutError:
             with contextlib.suppress(ProcessLookupError):
-                os.kill(process.pid, 9)
+                os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
