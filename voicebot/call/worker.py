@@ -172,7 +172,7 @@ class Worker:
 
 
 def _end_by_force(within_s: float) -> None:
-    """From a thread: a phone that hangs in its own stop blocks the event loop, and the supervisor may be dead."""
+    """From a thread: a phone that hangs in its own stop blocks the event loop; the supervisor may be dead."""
     timer = threading.Timer(within_s, os._exit, (1,))
     timer.daemon = True
     timer.start()

@@ -16,8 +16,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import signal
 import socket
+import stat
 import sys
 from collections.abc import Coroutine
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -235,19 +237,35 @@ def _unbind(listener: socket.socket, path: Path) -> None:
     path.unlink(missing_ok=True)
 
 
+async def _end_with_parent(stop: asyncio.Event) -> None:
+    """Whoever started the service holds the other end of standard input: killed, he closes it all the same.
+    A terminal, a file or /dev/null says nothing about anybody's life and is not watched."""
+    mode = os.fstat(sys.stdin.fileno()).st_mode if sys.stdin is not None else 0
+    if not (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode)):
+        return
+
+    class Parent(asyncio.Protocol):
+        def connection_lost(self, fault: Exception | None) -> None:
+            stop.set()
+
+    await asyncio.get_running_loop().connect_read_pipe(Parent, sys.stdin)
+
+
 async def serve(path: Path, engine: Engine, threads: int) -> None:
-    """Serves until SIGTERM or SIGINT; the socket file is gone afterwards."""
+    """Serves until SIGTERM, SIGINT or the end of a piped standard input; the socket file is gone then."""
     listener = _bind(path)
     try:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        await _end_with_parent(stop)
         await asyncio.to_thread(engine.warm_up)
         server = SpeechServer(engine, threads)
         runner = web.AppRunner(server.application(), shutdown_timeout=_STOP_S, access_log=None)
         await runner.setup()
         await web.SockSite(runner, listener).start()
-        print(json.dumps({"ready": True, "engine": engine.name}), flush=True)
+        if not stop.is_set():
+            print(json.dumps({"ready": True, "engine": engine.name}), flush=True)
         await stop.wait()
         await runner.cleanup()
     finally:
@@ -263,7 +281,7 @@ def main(
         Path | None, typer.Option(help="Folder of a Vosk model, if not below --models.")
     ] = None,
 ) -> None:
-    """Recognise speech for the call workers until SIGTERM."""
+    """Recognise speech for the call workers until SIGTERM, or until a pipe on standard input is closed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
         asyncio.run(serve(socket_path, load_engine(engine, models, threads, vosk_model), threads))
