@@ -96,6 +96,7 @@ def _engine(url: str) -> Engine:
             parsed.set(drivername="sqlite"),
             module=pysqlite3.dbapi2,
             connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
+            hide_parameters=True,  # they are personal, and a fault's text may be logged
         )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -103,7 +104,10 @@ def _engine(url: str) -> Engine:
     if parsed.get_backend_name() == "postgresql":
         options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
         return create_engine(
-            parsed.set(drivername="postgresql+psycopg"), connect_args={"options": options}, pool_pre_ping=True
+            parsed.set(drivername="postgresql+psycopg"),
+            connect_args={"options": options},
+            pool_pre_ping=True,
+            hide_parameters=True,
         )
     raise InputError(f"the store cannot be {parsed.get_backend_name()}", _ADDRESSES, key="store")
 
