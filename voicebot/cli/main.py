@@ -6,6 +6,7 @@ import typer
 
 from voicebot import __version__
 from voicebot.cli import call_commands, check, models_commands, policy_commands, register_commands
+from voicebot.cli.apply import apply
 from voicebot.cli.demo import app as demo_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.run import run_campaign_file
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command("run")(run_campaign_file)
 app.command("check")(check.check)
 app.command("doctor")(doctor)
+app.command("apply")(apply)
 app.add_typer(call_commands.app, name="call", help="Look at calls: one as a readable script, or the list.")
 app.add_typer(
     policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests."

@@ -1,0 +1,197 @@
+"""`voicebot apply`: brings the configuration files into the site's store, which decides in a real run."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from sqlalchemy import select
+from sqlalchemy.engine import make_url
+
+from voicebot.campaign.register_files import load_people, load_tools
+from voicebot.clock import WallClock
+from voicebot.errors import InputError
+from voicebot.settings import Site, load_site
+from voicebot.store.approvals import Approvals
+from voicebot.store.audit import AuditChain
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+from voicebot.store.models import AgencyRow, ApprovalRow, PersonRow
+from voicebot.store.people import People
+from voicebot.store.registers import Agencies, Tools
+
+Key = tuple[str, str]
+"""Kind and name: ("person", "reviewer-sun")."""
+Register = Mapping[Key, Mapping[str, Any]]
+NEW, CHANGED, UNCHANGED, LEFT_OUT = "new", "changed", "unchanged", "left out"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One line of what is shown.  `about` says what changed, or why it is left out."""
+
+    change: str
+    kind: str
+    name: str
+    about: str = ""
+
+
+def apply(
+    site_file: Annotated[
+        Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Bring people, caller numbers, agencies and approvals from the files into the site's store.
+
+    Shows first what would change.  Nothing is taken out of the store.
+    """
+    site = load_site(site_file)
+    keys = KeyRing.load(site.keys)
+    there = _in_store(site, keys)
+    items = _compare(site, keys, there)
+    _show(items)
+    target = make_url(site.store).render_as_string(hide_password=True)
+    changes = [item for item in items if item.change in (NEW, CHANGED)]
+    if not changes:
+        typer.echo(f"{target} is as the files say: nothing to change.")
+    elif not yes and not sys.stdin.isatty():
+        typer.echo(f"Nothing was changed: there is no terminal to ask at. With --yes it goes into {target}.")
+    elif yes or typer.confirm(f"Bring {_counted(changes)} into {target}?"):
+        _bring_in(site, keys, there, changes)
+        typer.echo(f"{_counted(changes)} brought into {target}.")
+    else:
+        typer.echo("Nothing was changed.")
+
+
+def _counted(changes: list[Item]) -> str:
+    return "1 change" if len(changes) == 1 else f"{len(changes)} changes"
+
+
+def _in_store(site: Site, keys: KeyRing) -> Register:
+    """What the site's store holds.  A SQLite store that is not there yet is not made by looking."""
+    url = make_url(site.store)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return {}
+    store = Store.open(site.store, keys)
+    try:
+        return _held(store)
+    finally:
+        store.close()
+
+
+def _compare(site: Site, keys: KeyRing, there: Register) -> list[Item]:
+    """What the files would change.  They go into a scratch store first, so that a bad one changes nothing."""
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Store.open(f"sqlite:///{folder}/scratch.db", keys)
+        try:
+            besides = _bring(scratch, site, there)
+            wanted = _held(scratch)
+        finally:
+            scratch.close()
+    return [_item(key, wanted[key], there.get(key)) for key in wanted] + besides
+
+
+def _bring_in(site: Site, keys: KeyRing, there: Register, changes: list[Item]) -> None:
+    store = Store.open(site.store, keys)
+    try:
+        _bring(store, site, there)
+        about = {"changes": [[item.change, item.kind, item.name] for item in changes]}
+        AuditChain(store, WallClock(site.zone)).append("files_applied", getpass.getuser(), about)
+    finally:
+        store.close()
+
+
+def _bring(store: Store, site: Site, there: Register) -> list[Item]:
+    """Registers everything that the files hold; returns what is left out, or known and not checked again.
+
+    InputError names the file that does not hold.
+    """
+    besides: list[Item] = []
+    people, signers = People(store), set[str]()
+    try:
+        for person in load_people(site.people).people:
+            if person.public_key is None:
+                besides.append(Item(LEFT_OUT, "person", person.id, "has no public key yet, so cannot sign"))
+                continue
+            people.register(person.id, person.name, person.roles, person.public_key)
+            signers.add(person.id)
+    except InputError as fault:
+        raise _in_file(fault, site.people) from None
+    try:
+        load_tools(site.tools).bring_into(Tools(store), Agencies(store))
+    except InputError as fault:
+        raise _in_file(fault, site.tools) from None
+    approvals = Approvals(store, people)
+    for path in sorted(site.approvals.glob("*.json")):
+        name, strangers = _signed_by_others(path, signers)
+        if ("approval", name) in there:
+            besides.append(Item(UNCHANGED, "approval", name))
+        elif strangers:
+            why = f"no public key in {site.people} of {', '.join(strangers)}"
+            besides.append(Item(LEFT_OUT, "approval", name, why))
+        else:
+            approvals.import_file(path)
+    return besides
+
+
+def _signed_by_others(path: Path, signers: set[str]) -> tuple[str, list[str]]:
+    """A document's id, and who signed it without being known here.
+
+    A revocation is never left out: one that cannot be checked must be seen.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        names = [str(entry["person"]) for entry in document["signatures"]]
+        known = set(signers) if document["state"] == "approved" else set(names)
+        return str(document["id"]), [name for name in names if name not in known]
+    except (ValueError, KeyError, TypeError):
+        raise InputError("this is no approval document", "Take it away or export it again.", path) from None
+
+
+def _in_file(fault: InputError, path: Path) -> InputError:
+    """The fault of a register with the file that it comes from."""
+    fault.where = fault.where or path
+    return fault
+
+
+def _held(store: Store) -> Register:
+    """Everything that a store holds of what files can bring."""
+    held: dict[Key, Mapping[str, Any]] = {}
+    people = People(store)
+    with store.reading() as connection:
+        ids = list(connection.execute(select(PersonRow.id).order_by(PersonRow.id)).scalars())
+        agencies = connection.execute(select(AgencyRow.__table__).order_by(AgencyRow.name)).mappings().all()
+        signed = select(ApprovalRow.id, ApprovalRow.document).order_by(ApprovalRow.signed_ms, ApprovalRow.id)
+        documents = connection.execute(signed).all()
+    for person in filter(None, map(people.find, ids)):
+        held["person", person.id] = person.__dict__
+    for tool in Tools(store).all():
+        held["caller number", tool.number] = tool.__dict__
+    for row in agencies:
+        evaluated = None if row["evaluated"] is None else date.fromordinal(row["evaluated"])
+        held["agency", row["name"]] = {**row, "evaluated": evaluated}
+    for approval_id, document in documents:
+        held["approval", approval_id] = document
+    return held
+
+
+def _item(key: Key, wanted: Mapping[str, Any], there: Mapping[str, Any] | None) -> Item:
+    if there is None:
+        return Item(NEW, *key)
+    changed = [name for name in wanted if wanted[name] != there.get(name)]
+    return Item(CHANGED if changed else UNCHANGED, *key, ", ".join(changed))
+
+
+def _show(items: list[Item]) -> None:
+    for item in items:
+        about = f"  ({item.about})" if item.about else ""
+        typer.echo(f"{item.change:<11}{item.kind:<15}{item.name}{about}")
