@@ -134,7 +134,7 @@ class Closing:
     def not_dialled(self, connection: Connection, row: Any, why: str, *, halted: bool = False) -> None:
         """Certainly not dialled: every slot goes back, and the same try is planned again.
 
-        `halted`: the campaign was paused, its window had closed or a person stopped the run, which is no fault
+        `halted`: the campaign was paused, its window had closed or a person stopped the run; that is no fault
         and does not add up.
         """
         now = self._clock.now()
