@@ -155,8 +155,12 @@ class Reports:
 
     def _write(self, record: CallRecord) -> None:
         save_record(self._store, record)
+        # A stop-list wish that could not be written during the call: it is in the record, and written now.
+        late = any(event.kind == "effects_late" for event in record.events)
         self._ledger.apply_outcome(
             record.attempt_id,
+            stop_list=record.stop_list if late else None,
+            hold=record.hold if late else None,
             promise_date=record.promise_date,
             callback_at=self._moment(record.callback_at),
         )
