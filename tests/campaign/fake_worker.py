@@ -12,7 +12,6 @@ import asyncio
 import os
 import signal
 import sys
-import time
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +61,7 @@ class FakeWorker:
             return
         match self.act:
             case "freeze":
-                time.sleep(600)
+                os.kill(os.getpid(), signal.SIGSTOP)  # frozen as a whole
             case "die":
                 os._exit(3)
             case "hold":
@@ -87,7 +86,7 @@ async def main() -> None:
     if act == "refuse_to_start":
         sys.exit(4)
     if act == "start_slowly":
-        time.sleep(1.5)
+        await asyncio.sleep(1.5)
     signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     link = Link(*await asyncio.open_unix_connection(asked.socket, limit=4 << 20))
     link.handler = FakeWorker(act, asked.name, link).handle

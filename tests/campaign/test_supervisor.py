@@ -32,9 +32,17 @@ class Shown:
     """What the live table would show."""
 
     attempts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    news: asyncio.Event = field(default_factory=asyncio.Event)
 
     def update(self, attempt_id: str, **fields: Any) -> None:
         self.attempts.setdefault(attempt_id, {}).update(fields)
+        self.news.set()
+
+    async def dialling(self, calls: int) -> None:
+        """Waits until so many attempts got their permit."""
+        while [shown.get("state") for shown in self.attempts.values()] != ["dialling"] * calls:
+            self.news.clear()
+            await self.news.wait()
 
     def counters(self, **numbers: int) -> None:
         pass
@@ -262,10 +270,7 @@ async def test_ended_at_once_the_calls_in_progress_are_unknown(stage: Stage) -> 
     """Ctrl-C twice."""
     scene = stage("hold", rows=2)
     running = asyncio.create_task(scene.run())
-    while scene.pool.calls < 2 or not all(
-        s.get("state") == "dialling" for s in scene.shown.attempts.values()
-    ):
-        await asyncio.sleep(0.05)
+    await asyncio.wait_for(scene.shown.dialling(2), 20)
     running.cancel()
     with pytest.raises(asyncio.CancelledError):
         await running
