@@ -16,6 +16,7 @@ import resource
 import signal
 import sys
 import threading
+import traceback
 from dataclasses import replace
 from datetime import datetime
 from functools import lru_cache
@@ -121,7 +122,10 @@ class Worker:
         except LinkLost:
             return
         except Exception as fault:
-            log.exception("call_failed", attempt_id=order.attempt_id)
+            # No text and no traceback: they may hold values of the case.
+            log.error(
+                "call_failed", attempt_id=order.attempt_id, fault=type(fault).__name__, at=_place(fault)
+            )
             await self._report("failed", attempt_id=order.attempt_id, reason=type(fault).__name__)
         else:
             await self._report("closed", record=record.model_dump(mode="json"))
@@ -169,6 +173,12 @@ class Worker:
         self._link.close()
         serving.cancel()
         stopping.cancel()
+
+
+def _place(fault: Exception) -> str:
+    """Where it was raised, as file:line."""
+    last = traceback.extract_tb(fault.__traceback__)[-1]
+    return f"{Path(last.filename).name}:{last.lineno}"
 
 
 def _end_by_force(within_s: float) -> None:

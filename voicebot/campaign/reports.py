@@ -244,6 +244,8 @@ class Reports:
         self.facts.lost += len(lost)
         for attempt_id in lost:
             self._watcher.update(attempt_id, state="unknown", disposition=Disposition.UNKNOWN.value, line="")
+        for attempt_id in attempts.difference(lost):  # claimed only: back in the plan
+            self._watcher.update(attempt_id, state="not dialled", disposition="", line="")
         self.nudge.set()
 
     def close(self) -> None:

@@ -133,7 +133,9 @@ def trunks(site: Site) -> Finding:
     for trunk in load_trunks(site.trunks).values():
         if trunk.simulated:
             said.append(f"{trunk.name} is simulated (its gateways start with the run)")
-        for gateway in trunk.gateways:
+        elif not trunk.options:
+            said.append(f"{trunk.name} is not asked (options: false)")
+        for gateway in trunk.gateways if trunk.options else ():
             answer = answer_to_options(gateway, site.sip.ip)
             (said if answer else silent).append(_told(trunk, gateway, answer))
     if silent:

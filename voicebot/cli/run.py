@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Mapping
+from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -91,7 +92,7 @@ def _called(
                 f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
             )
             with (
-                sole_owner(store) as alone,
+                nullcontext(False) if campaign.simulation else sole_owner(store) as alone,
                 LiveTable(campaign.name, console=console, clock_text=clock_text) as table,
             ):
                 run = CampaignRun(site, campaign, store, gate, clock, folder, table, _say, alone)
