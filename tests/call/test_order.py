@@ -12,6 +12,6 @@ from voicebot.call.record import CallRecord
 @pytest.mark.parametrize("kind", [DialOrder, CallRecord])
 def test_a_broken_message_does_not_tell_its_values(kind: type[BaseModel]) -> None:
     with pytest.raises(ValidationError) as broken:
-        kind.model_validate({"attempt_id": 13812341234, "request_uri": ["sip:13812341234@x"], "turns": "张伟"})
+        kind.model_validate({"attempt_id": 13812341234, "request_uri": ["sip:13812341234"], "turns": "张伟"})
     assert "13812341234" not in str(broken.value)
     assert "张伟" not in str(broken.value)

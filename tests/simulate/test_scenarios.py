@@ -10,6 +10,7 @@ import pytest
 from voicebot.errors import InputError
 from voicebot.simulate.scenario import BOT_VOICE, load_scenarios, number_of, suffix_of
 from voicebot.simulate.voices import needed
+from voicebot.speech.models import catalogue
 from voicebot.speech.spoken.digits import parse_digits
 from voicebot.store.states import Disposition
 
@@ -117,3 +118,9 @@ def test_the_called_number_is_read_from_a_to_header() -> None:
     assert number_of('"x" <sip:+8613800002001@127.0.0.1:5060>;tag=1') == "+8613800002001"
     assert number_of("sip:agent1001@127.0.0.1") == "agent1001"
     assert suffix_of("138****2007") == "07"
+
+
+def test_every_voice_that_speaks_is_one_that_set_up_installs() -> None:
+    installed = {file.path for model in catalogue() for file in model.files}
+    spoken = {f"kokoro/{voice.removeprefix('kokoro:')}.bin" for voice in needed()}
+    assert spoken <= installed

@@ -42,7 +42,10 @@ def _not_approved(folder: Path, track: str) -> InputError:
     """Why a track has no approved version: it is misspelt, or nobody has signed it."""
     known = [path.stem for path in sorted(folder.glob("*.yaml")) if _is_track(path)]
     if track in known:
-        do = f"Run: scripts-review submit {folder / track}.yaml, let two others approve it, then run: voicebot apply."
+        do = (
+            f"Run: scripts-review submit {folder / track}.yaml, let two others approve it, "
+            "then run: voicebot apply."
+        )
         return InputError(f"no version of the talk track {track} is approved", do, key="track")
     near = difflib.get_close_matches(track, known, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""

@@ -21,7 +21,7 @@ class AgentScript(BaseModel):
 
     id: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")
     "User part of the agent's address."
-    voice: str = "kokoro:zm_yunyang"
+    voice: str = "kokoro:zm_yunxia"
     noise_dbfs: float = Field(-65.0, ge=-90, le=-55)
     does: Literal["accept", "decline", "ring_out", "ignore_whisper"] = "accept"
     "decline: 603 instead of an answer; ring_out: never answers; ignore_whisper: answers, presses nothing."

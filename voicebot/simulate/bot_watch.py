@@ -65,7 +65,7 @@ class BotWatch:
         return next((one.start for one in self.stretches if one.start >= tick), None)
 
     def answered_since(self, tick: int) -> int | None:
-        """Where the first stretch began that was to be heard after `tick`, even if it began a little before."""
+        """Where the first stretch began that was heard after `tick`, even if it began a little before."""
         return next((one.start for one in self.stretches if one.end > tick), None)
 
     def heard_since(self, tick: int) -> bool:
