@@ -8,7 +8,6 @@ import os
 import secrets
 import signal
 import socket
-import time
 from pathlib import Path
 
 import structlog
@@ -91,13 +90,23 @@ class DialogService:
         return self._listening
 
     async def _becomes_ready(self) -> bool:
-        until = time.monotonic() + self._limit_s
-        while time.monotonic() < until and self.pid is not None:
-            with contextlib.suppress(TimeoutError):
-                if await asyncio.wait_for(self.policy().ready(), until - time.monotonic()):
-                    return True
+        """False when the process ended or the time is over.  The port is open in any case: a question to a
+        dead process would wait for its own time-out."""
+        assert self._process is not None
+        ended = asyncio.ensure_future(self._process.wait())
+        ready = asyncio.ensure_future(self._answers())
+        try:
+            await asyncio.wait({ended, ready}, timeout=self._limit_s, return_when=asyncio.FIRST_COMPLETED)
+            return ready.done() and not ended.done()
+        finally:
+            ended.cancel()
+            ready.cancel()
+
+    async def _answers(self) -> None:
+        while True:
+            if await self.policy().ready():
+                return
             await asyncio.sleep(ASK_EVERY_S)
-        return False
 
     def policy(self) -> RasaPolicy:
         """The policy for this process; others build their own from `url` and `token`."""
