@@ -2,7 +2,7 @@
 
     python -m tests.campaign.fake_worker ACT --socket PATH --name NAME
 
-`ACT` says what becomes of each order; `ACT:2` only of the first two workers' orders, the others close theirs.
+`ACT` says what becomes of each order; several with commas are those of w1, w2, …, the last of all others.
 """
 
 from __future__ import annotations
@@ -80,9 +80,8 @@ async def main() -> None:
     parser.add_argument("--socket", required=True)
     parser.add_argument("--name", required=True)
     asked = parser.parse_args()
-    act, _, workers = asked.act.partition(":")
-    if workers and int(asked.name[1:]) > int(workers):
-        act = "close"
+    acts = asked.act.split(",")
+    act = acts[min(int(asked.name.removeprefix("w")), len(acts)) - 1]
     if act == "refuse_to_start":
         sys.exit(4)
     if act == "start_slowly":

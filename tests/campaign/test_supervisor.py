@@ -98,7 +98,7 @@ def site(tmp_path: Path) -> Iterator[LedgerSite]:
 
 
 @pytest.fixture
-def stage(site: LedgerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+def stage(site: LedgerSite, tmp_path: Path) -> Iterator[Stage]:
     with tempfile.TemporaryDirectory(prefix="vb-") as sockets:
 
         def make(act: str, rows: int = 3, workers: int = 1, lines: int = 2, **more: Any) -> Scene:
@@ -123,9 +123,10 @@ def stage(site: LedgerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
                 watcher=shown,
                 run_slots=dict,
             )
-            pool = supervisor.pool(workers, services(tmp_path), Path(sockets), tmp_path / "logs")
-            pool._program = (sys.executable, "-m", "tests.campaign.fake_worker", act)
-            pool._health_every_s = 0.3
+            program = (sys.executable, "-m", "tests.campaign.fake_worker", act)
+            pool = supervisor.pool(
+                workers, services(tmp_path), Path(sockets), tmp_path / "logs", program, health_every_s=0.3
+            )
             return Scene(site, supervisor, pool, campaign_id, shown)
 
         yield make
@@ -215,7 +216,7 @@ async def test_a_case_that_cannot_be_prepared_does_not_stop_the_others(stage: St
 
 
 async def test_a_dead_workers_call_is_unknown_and_the_run_goes_on(stage: Stage) -> None:
-    scene = stage("die:1", lines=1)
+    scene = stage("die,close", lines=1)
     await scene.run()
     assert scene.dispositions == {"BUSY": 2, "UNKNOWN": 1}
     assert scene.supervisor.facts.lost == 1
@@ -223,9 +224,16 @@ async def test_a_dead_workers_call_is_unknown_and_the_run_goes_on(stage: Stage) 
 
 
 async def test_a_frozen_worker_is_killed(stage: Stage) -> None:
-    scene = stage("freeze:1", lines=1)
+    scene = stage("freeze,close", lines=1)
     await scene.run()
     assert scene.dispositions == {"BUSY": 2, "UNKNOWN": 1}
+
+
+async def test_a_worker_that_is_not_replaced_at_once_is_tried_again(stage: Stage) -> None:
+    scene = stage("die,refuse_to_start,refuse_to_start,close", lines=1)
+    await scene.run()
+    assert scene.dispositions == {"BUSY": 2, "UNKNOWN": 1}
+    assert scene.supervisor.facts.fault == ""
 
 
 async def test_workers_that_only_die_end_the_run_with_a_fault(stage: Stage) -> None:

@@ -19,6 +19,7 @@ import structlog
 from handoff.queue import AgentQueue
 from handoff.seat_line import KINDS, answer_desk
 from voicebot.call.record import CallRecord
+from voicebot.campaign.closing import STOPPED
 from voicebot.campaign.ledger import Ledger
 from voicebot.campaign.worker_pool import WorkerPool
 from voicebot.store.database import Store
@@ -30,8 +31,6 @@ T = TypeVar("T")
 
 MOST_NOT_DIALLED = 20
 """So many in a row mean that a part of the site is down: the run stops instead of spinning."""
-STOPPED = "stopped"
-"""The refusal of an order that came too late: the run was asked to end, which is no fault."""
 
 
 class Watcher(Protocol):

@@ -143,7 +143,10 @@ class CampaignRun:
                 await supervisor.run()
             except asyncio.CancelledError:  # the second Ctrl-C: what was done is reported all the same
                 log.warning("run_interrupted")
-                self._interrupted()
+                self.interrupted = True
+                if task := asyncio.current_task():
+                    task.uncancel()
+            self._end_in_order()
             seconds = time.monotonic() - began
             engines = Engines(asr=speech.engine, tts=self.site.tts.voice, vad="webrtcvad+silero")
             facts = supervisor.facts
@@ -267,12 +270,10 @@ class CampaignRun:
 
         on_signal(task.cancel if supervisor is None else stop_dialling)
 
-    def _interrupted(self) -> None:
-        """Everything ends now, each part within its deadline; a third Ctrl-C would leave processes behind."""
-        self.interrupted = True
-        loop, task = asyncio.get_running_loop(), asyncio.current_task()
-        assert task is not None
-        task.uncancel()
+    @staticmethod
+    def _end_in_order() -> None:
+        """Each part ends within its deadline; one more Ctrl-C would only leave processes behind."""
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, log.warning, "already_ending")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +21,7 @@ from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
 from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.reports import Reports, RunFacts, Watcher
-from voicebot.campaign.worker_pool import WorkerPool
+from voicebot.campaign.worker_pool import HEALTH_EVERY_S, WORKER, WorkerPool
 from voicebot.clock import Clock
 from voicebot.store.database import Store
 
@@ -70,7 +70,15 @@ class Supervisor:
         """What this run counted so far."""
         return self._reports.facts
 
-    def pool(self, workers: int, services: Services, sockets: Path, logs: Path) -> WorkerPool:
+    def pool(
+        self,
+        workers: int,
+        services: Services,
+        sockets: Path,
+        logs: Path,
+        program: Sequence[str] = WORKER,
+        health_every_s: float = HEALTH_EVERY_S,
+    ) -> WorkerPool:
         """The workers that report here."""
         self._pool = WorkerPool(
             workers,
@@ -79,6 +87,8 @@ class Supervisor:
             logs,
             on_message=self._reports.hear,
             on_death=self._reports.on_death,
+            program=program,
+            health_every_s=health_every_s,
         )
         return self._pool
 
