@@ -75,3 +75,12 @@ async def test_when_the_other_side_dies_every_question_fails_at_once(pair: Pair)
     with pytest.raises(LinkLost):
         await pair.ours.ask("q", within_s=1)
     pair.ours.tell("into the void")
+
+
+async def test_a_failing_handler_logs_no_details(pair: Pair, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(RuntimeError):
+        await pair.ours.ask("break", within_s=2)
+    written = "".join(capsys.readouterr())
+    assert "link_handler_failed" in written
+    assert "ValueError" in written
+    assert "secret" not in written
