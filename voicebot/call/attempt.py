@@ -9,42 +9,33 @@ from __future__ import annotations
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import dataclass
-from datetime import datetime
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
-from typing import Any
 
 import structlog
 
-from dialogs.manifest import Manifest
-from dialogs.policy import Command, DialogPolicy, DialogUnavailable
+from dialogs.policy import Command, DialogUnavailable
 from dialogs.policy import Conversation as DialogConversation
 from handoff.seat_line import LineDesk
-from handoff.settings import QueueSettings
-from sip.cause import Cause, CauseKind
+from sip.cause import Cause
 from sip.errors import DialError, NoSlot, SipError
 from sip.leg import Leg, LegState
-from sip.softphone import Softphone
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
-from voicebot.call.early_media import EarlyMedia
+from voicebot.call.equipment import Equipment
 from voicebot.call.handing_over import Handover, HandoverEnd
 from voicebot.call.inbox import Deaf, Inbox, Key
-from voicebot.call.link import Link
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.opening import verdict
 from voicebot.call.order import DialOrder
 from voicebot.call.prompt_book import LineRefused, PromptBook
-from voicebot.call.record import CallRecord, Engines
+from voicebot.call.record import CallRecord
 from voicebot.call.recorder import Recorder
+from voicebot.call.ringing import Ringing
 from voicebot.call.speaking import Mouth
 from voicebot.call.transcript import SILENCE, EndedBy, Transcript
 from voicebot.call.verification import KnowledgeCheck
 from voicebot.errors import InputError
-from voicebot.speech.asr.client import SpeechService, SpeechUnavailable
-from voicebot.speech.tts.cache import PromptCache
-from voicebot.speech.vad import TwoStageVad
+from voicebot.speech.asr.client import SpeechUnavailable
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
@@ -52,19 +43,6 @@ log = structlog.get_logger()
 PERMIT_WITHIN_S = 10.0
 CLOSE_WITHIN_S = 3.0
 """A BYE that is not answered must not hold the worker's line."""
-
-_BY_CAUSE: dict[CauseKind, Disposition] = {
-    CauseKind.BUSY: Disposition.BUSY,
-    CauseKind.NO_ANSWER: Disposition.NO_ANSWER,
-    CauseKind.CANCELLED: Disposition.NO_ANSWER,
-    CauseKind.REJECTED: Disposition.REJECTED,
-    CauseKind.EMPTY_NUMBER: Disposition.EMPTY_NUMBER,
-    CauseKind.POWERED_OFF: Disposition.POWERED_OFF,
-    CauseKind.SUSPENDED: Disposition.SUSPENDED,
-    CauseKind.UNREACHABLE: Disposition.UNREACHABLE,
-    CauseKind.CARRIER_FAILED: Disposition.CARRIER_FAILED,
-    CauseKind.NORMAL: Disposition.CARRIER_FAILED,
-}
 
 
 class NotDialled(RuntimeError):
@@ -75,42 +53,19 @@ class NotDialled(RuntimeError):
         self.refused = refused
 
 
-@dataclass(frozen=True)
-class Tools:
-    """What a worker lends to each of its calls."""
-
-    phone: Softphone
-    speech: SpeechService
-    policy: DialogPolicy
-    cache: PromptCache
-    link: Link
-    manifest: Callable[[str], Manifest]
-    new_vad: Callable[[], TwoStageVad]
-    mac_of: Callable[[str, str], str]
-    "Keyed hash of (case id, four digits)."
-    recordings: Path
-    hold: Path
-    queues: dict[str, QueueSettings]
-    engines: Engines
-    worker: str
-    now: Callable[[], datetime]
-
-
 class Attempt:
     """Runs one DialOrder."""
 
-    def __init__(self, order: DialOrder, tools: Tools) -> None:
+    def __init__(self, order: DialOrder, tools: Equipment) -> None:
         self.order, self._tools = order, tools
         loop = asyncio.get_running_loop()
         self._transcript = Transcript(order, tools.now, loop.time)
         self._inbox = Inbox()
-        self._early: EarlyMedia | None = None
         self._recorder: Recorder | None = None
         self._ear: Ear | None = None
         self._mouth: Mouth | None = None
         self._agent_ear: Ear | None = None
         self._bridged = False
-        self._leg: Leg | None = None
         self._permitted = False
         self._unrecorded = asyncio.Event()
 
@@ -176,30 +131,28 @@ class Attempt:
 
     async def _dial(self, book: PromptBook, dialog: DialogConversation, recorder: Recorder) -> CallRecord:
         order, tools = self.order, self._tools
-        ear = await self._open_ear()  # before the INVITE: a call that cannot hear is not placed
-        try:
+        async with AsyncExitStack() as closing:
+            ear = await self._open_ear()  # before the INVITE: a call that cannot hear is not placed
+            closing.push_async_callback(ear.close)
             await self._ask_permit()
             try:
-                leg = self._leg = await tools.phone.dial(
+                leg = await tools.phone.dial(
                     order.request_uri, caller=order.caller_uri, headers=order.headers
                 )
             except (NoSlot, DialError) as fault:  # no INVITE has left
                 raise NotDialled(type(fault).__name__) from None
-            leg.on_tick = self._on_early_tick
-            disposition = await self._until_answer(leg)
-            if disposition is not None:
-                return await self._unanswered(leg, disposition)
+            ringing = Ringing(leg, order.ring_s, tools.speech, tools.new_vad)
+            closing.push_async_callback(ringing.close)
+            closing.push_async_callback(self._hang_up, leg)
+            leg.on_tick = ringing.on_tick
+            following = asyncio.ensure_future(self._follow(leg, ringing))
+            closing.callback(following.cancel)
+            if (disposition := await ringing.wait()) is not None:
+                return await self._unanswered(leg, disposition, ringing.announcement)
             outcome = await self._converse(leg, book, dialog, ear)
             await self._hang_up(leg)
             cause = leg.ended.result() if leg.ended.done() else None
             return await self._sealed(outcome, recorder, cause)
-        finally:
-            if self._leg is not None:
-                self._leg.on_tick = None
-                await self._hang_up(self._leg)
-            if self._early is not None:
-                await self._early.close()
-            await ear.close()
 
     async def _ask_permit(self) -> None:
         """The gate's last word.  No answer is no permission."""
@@ -228,49 +181,21 @@ class Attempt:
         )
         return ear
 
-    async def _until_answer(self, leg: Leg) -> Disposition | None:
-        """None when answered; else what the attempt came to without an answer."""
-        loop = asyncio.get_running_loop()
-        give_up_at = loop.time() + self.order.ring_s
-        events = loop.create_task(self._follow(leg))
-        try:
-            while True:
-                waiting: set[asyncio.Future[Any]] = {leg.answered, leg.ended}
-                if self._early is not None:
-                    waiting.add(self._early.verdict)
-                left = give_up_at - loop.time()
-                if left <= 0:
-                    return Disposition.NO_ANSWER
-                await asyncio.wait(waiting, timeout=min(left, 0.5), return_when=asyncio.FIRST_COMPLETED)
-                if leg.answered.done() and not leg.answered.cancelled():
-                    return None
-                if self._early is not None and self._early.verdict.done():
-                    return self._early.verdict.result()
-                if leg.ended.done():
-                    return _BY_CAUSE[leg.ended.result().kind]
-        finally:
-            if not (leg.answered.done() and not leg.answered.cancelled()):
-                events.cancel()
-
-    async def _follow(self, leg: Leg) -> None:
+    async def _follow(self, leg: Leg, ringing: Ringing) -> None:
         """States and keys of the leg, for as long as it lives."""
         while leg.state is not LegState.ENDED:
             event = await leg.events.get()
             if event.kind in ("ringing", "early_media") and self._transcript.ringing_at is None:
                 self._transcript.ringing_at = self._tools.now()
                 self._tell(state="ringing")
-            if event.kind == "early_media" and self._early is None:
-                self._early = EarlyMedia()
-                self._early.start(self._tools.speech, self._tools.new_vad())
+            if event.kind == "early_media" and ringing.early_media():
                 self._transcript.event("early_media")
             elif event.kind == "dtmf" and not self._bridged:
                 self._inbox.put(Key(event.digit))
-            elif event.kind == "ended":
-                return
 
-    async def _unanswered(self, leg: Leg, disposition: Disposition) -> CallRecord:
-        if self._early is not None and self._early.text:
-            self._transcript.event("announcement", self._early.text)
+    async def _unanswered(self, leg: Leg, disposition: Disposition, announcement: str) -> CallRecord:
+        if announcement:
+            self._transcript.event("announcement", announcement)
         by_us = not leg.ended.done()
         await self._hang_up(leg)
         if leg.answered.done() and not leg.answered.cancelled():
@@ -370,10 +295,6 @@ class Attempt:
 
     # ---- the media clock ----
 
-    def _on_early_tick(self, theirs: bytes, ours: bytes) -> None:
-        if self._early is not None:
-            self._early.on_tick(theirs)
-
     def _on_tick(self, theirs: bytes, ours: bytes) -> None:
         assert self._recorder is not None and self._ear is not None
         self._ear.hear(theirs)
@@ -401,6 +322,7 @@ class Attempt:
     # ---- the end ----
 
     async def _hang_up(self, leg: Leg) -> None:
+        leg.on_tick = None
         if not leg.ended.done():
             await leg.hangup()
             await asyncio.wait({leg.ended}, timeout=CLOSE_WITHIN_S)

@@ -94,6 +94,11 @@ class EarlyMedia:
         if not self.verdict.done():
             self.verdict.set_result(disposition)
 
+    async def last_words(self, within_s: float) -> None:
+        """The early media is over: what it was saying is still read."""
+        if self._ear is not None and not self.verdict.done():
+            await self._ear.last_words(within_s)
+
     async def close(self) -> None:
         tasks = [task for task in (self._opening, self._glimpsing) if task is not None]
         for task in tasks:

@@ -30,7 +30,8 @@ from dialogs.manifest import Manifest
 from handoff.hold import hold_tone
 from handoff.settings import load_queues
 from sip.softphone import PhoneSettings, Softphone
-from voicebot.call.attempt import Attempt, NotDialled, Tools
+from voicebot.call.attempt import Attempt, NotDialled
+from voicebot.call.equipment import Equipment
 from voicebot.call.link import Link, LinkLost
 from voicebot.call.order import DialOrder, Services
 from voicebot.call.record import Engines
@@ -57,7 +58,7 @@ class Worker:
     def __init__(self, name: str, link: Link) -> None:
         self.name, self._link = name, link
         self._calls: dict[str, asyncio.Task[None]] = {}
-        self._tools: Tools | None = None
+        self._tools: Equipment | None = None
         self._policy: RasaPolicy | None = None
         self._phone: Softphone | None = None
         self._stopping = asyncio.Event()
@@ -87,7 +88,7 @@ class Worker:
         self._policy = RasaPolicy(services.dialog_url, services.dialog_token)
         hold = services.prompts / "hold.wav"
         hold_tone(hold)
-        self._tools = Tools(
+        self._tools = Equipment(
             phone=self._phone,
             speech=SpeechService(services.speech_socket),
             policy=self._policy,
@@ -188,7 +189,7 @@ def _end_by_force(within_s: float) -> None:
     timer.start()
 
 
-def _for_order(tools: Tools, order: DialOrder) -> Tools:
+def _for_order(tools: Equipment, order: DialOrder) -> Equipment:
     """The order's clock and voice: a simulated campaign has a date of its own."""
     now = tools.now
     if order.simulated_now is not None:
