@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSeriali
 
 from sip.trunk import load_trunks
 from voicebot.campaign.phone_number import to_e164
+from voicebot.clock import Clock, SimulationClock, WallClock
 from voicebot.store.states import Disposition
 from voicebot.yaml_document import YamlDocument
 
@@ -220,6 +221,12 @@ class Campaign(_Part):
             return None
         start = self.simulation.start
         return start if start.tzinfo else start.replace(tzinfo=self.zone)
+
+
+def campaign_clock(campaign: Campaign) -> Clock:
+    """A new clock of the campaign: simulated only where its file says so, else the real time in its zone."""
+    start = campaign.simulation_start
+    return WallClock(campaign.zone) if start is None else SimulationClock(start)
 
 
 def load_campaign(path: Path | str, trunks: Path | str = "configs/trunks.yaml") -> Campaign:

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +39,7 @@ from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.reports import Watcher
 from voicebot.campaign.services import Service, SpeechProcess, keepers
 from voicebot.campaign.supervisor import Supervisor
-from voicebot.clock import Clock, SimulationClock, WallClock
+from voicebot.clock import Clock
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.speech.tts.cache import PromptCache
@@ -288,9 +288,3 @@ async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def clock_of(campaign: Campaign) -> Clock:
-    """The campaign's clock: simulated only where the campaign file says so (and its trunk is on loopback)."""
-    start: datetime | None = campaign.simulation_start
-    return WallClock(campaign.zone) if start is None else SimulationClock(start)

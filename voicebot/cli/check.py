@@ -14,12 +14,12 @@ from rich.console import Console
 from rich.table import Table
 
 from sip.trunk import load_trunks
-from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import read_lists
 from voicebot.campaign.contact_list import RejectedRow
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.plan import Plan, Planner
-from voicebot.clock import Clock, SimulationClock, WallClock
+from voicebot.clock import Clock
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
@@ -55,12 +55,6 @@ def check(
         _show(campaign, gate, clock, plan, lists.rejected)
     if lists.rejected:
         raise typer.Exit(BAD_INPUT)
-
-
-def campaign_clock(campaign: Campaign) -> Clock:
-    """The simulation's clock, or the real time in the campaign's zone."""
-    start = campaign.simulation_start
-    return SimulationClock(start) if start else WallClock(campaign.zone)
 
 
 @contextmanager

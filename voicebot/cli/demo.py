@@ -12,12 +12,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from dialogs.manifest import Manifest
 from dialogs.track import Track
 from voicebot.campaign.balances import balance_source
-from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import read_lists
 from voicebot.campaign.demo_site import approve_track, prepare_keys
 from voicebot.campaign.enrolment import case_slots
 from voicebot.campaign.prompts_ahead import PromptsAhead
-from voicebot.campaign.run import clock_of
 from voicebot.clock import today
 from voicebot.errors import NotReady
 from voicebot.settings import Site, load_site
@@ -71,7 +70,7 @@ def _render(site: Site, campaign: Campaign, manifest: Manifest) -> None:
         PromptCache(site.prompts),
         site.tts.voice,
         site.models,
-        today(clock_of(campaign)),
+        today(campaign_clock(campaign)),
         site.tts.processes,
     )
     texts = ahead.shared_clauses()

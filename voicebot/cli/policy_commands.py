@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from voicebot.campaign.campaign_file import load_campaign
+from voicebot.campaign.campaign_file import campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import read_lists
 from voicebot.campaign.phone_number import to_e164
 from voicebot.campaign.plan import Planner
-from voicebot.cli.check import campaign_clock, planning_store
+from voicebot.cli.check import planning_store
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
 from voicebot.policy.gate import Gate

@@ -14,11 +14,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import good_rows
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.live_table import LiveTable, summary_table
-from voicebot.campaign.run import CampaignRun, RunResult, clock_of
+from voicebot.campaign.run import CampaignRun, RunResult
 from voicebot.campaign.store_owner import sole_owner
 from voicebot.campaign.summary import build_summary, write_summary
 from voicebot.cli.readiness import placed, require_ready
@@ -59,7 +59,7 @@ def run_campaign_file(
     """
     site = load_site(site_file)
     campaign = load_campaign(file, site.trunks)
-    clock = clock_of(campaign)
+    clock = campaign_clock(campaign)
     try:
         good_rows(campaign)
         require_ready(site, campaign)
