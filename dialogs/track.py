@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -163,12 +163,17 @@ class _Reader:
         return list(entries.items())
 
     def _digest(self, bank: Bank) -> str:
-        """sha256 over names and bytes; the header in the first file carries lint version and voices."""
-        hashed = hashlib.sha256()
-        for file in [*self.files, *bank.files]:
-            hashed.update(f"{file.path.name}\0{len(file.raw)}\0".encode())
-            hashed.update(file.raw)
-        return hashed.hexdigest()
+        return digest_of((file.path.name, file.raw) for file in [*self.files, *bank.files])
+
+
+def digest_of(files: Iterable[tuple[str, bytes]]) -> str:
+    """sha256 over names and bytes of a track's files, then its bank's; the header in the first file carries
+    lint version and voices."""
+    hashed = hashlib.sha256()
+    for name, raw in files:
+        hashed.update(f"{name}\0{len(raw)}\0".encode())
+        hashed.update(raw)
+    return hashed.hexdigest()
 
 
 def _slot(model: SlotModel) -> SlotSpec:

@@ -12,7 +12,7 @@ from voicebot.errors import InputError
 from voicebot.store.database import Store
 from voicebot.store.models import PersonRow
 
-ROLES = ("author", "reviewer", "operations", "compliance")
+ROLES = ("author", "reviewer", "senior_reviewer", "operations", "compliance")
 KEY_BYTES = 32
 
 
