@@ -14,6 +14,7 @@ from voicebot.store.models.campaign import (
     DebtorRow,
     PhoneRow,
 )
+from voicebot.store.models.control import ControlRow, NodeRow
 from voicebot.store.models.evidence import AuditRow, RecordRow
 from voicebot.store.models.registers import AgencyRow, AgreementRow, MarkRow, StopRow, ToolRow
 
@@ -29,10 +30,12 @@ __all__ = [
     "CaseRow",
     "ContactPointRow",
     "ContactRow",
+    "ControlRow",
     "DayUseRow",
     "DebtorRow",
     "DecisionRow",
     "MarkRow",
+    "NodeRow",
     "PersonRow",
     "PhoneRow",
     "RecordRow",
