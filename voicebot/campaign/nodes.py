@@ -1,4 +1,4 @@
-"""Which processes work on a campaign: each one's heartbeat, its numbers, and the wishes it has carried out."""
+"""Which processes work on a campaign: the heartbeat, numbers and carried-out wishes of each."""
 
 from __future__ import annotations
 
