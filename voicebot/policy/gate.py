@@ -12,13 +12,13 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from voicebot.clock import Clock
-from voicebot.policy.checks import PARTY_LOCAL, Facts, Passes, compile_check, compile_scope
-from voicebot.policy.pack import Cooldown, GateName, MaxCount, PackBody, Rule, TimeWindow, leaves
+from voicebot.policy.checks import Facts, Passes, compile_check, compile_scope, zone_named
+from voicebot.policy.pack import PARTY_LOCAL, Cooldown, GateName, MaxCount, PackBody, Rule, TimeWindow, leaves
 
 AMOUNT_FACTS = frozenset({"amount_due_fen"})
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Refusal:
     """One rule that forbids it: its id, its reason code, and the words for a person."""
 
@@ -28,9 +28,11 @@ class Refusal:
     outcome: str = "deny"
     passes_by: bool = False
     "True when time alone heals it: an hour, a cap, a cooldown."
+    pack: str = ""
+    "The pack that the rule is of, as id@version."
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Decision:
     """What the gate said, with the facts it went by (no name, number or amount among them)."""
 
@@ -47,7 +49,7 @@ class Decision:
         return self.refusals[0].reason if self.refusals else ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class CountedLimit:
     """A counter that a call uses up by one, and how far it may go in a calendar day or rolling days."""
 
@@ -55,69 +57,95 @@ class CountedLimit:
     limit: int
     days: int
     unless: str | None
+    timezone: str = PARTY_LOCAL
+    "Whose midnight begins a day: an IANA name, or party_local."
 
 
 class CompiledRule:
     """One rule, ready to be asked."""
 
-    __slots__ = ("concerns", "passes", "refusal", "rule")
+    __slots__ = ("check", "concerns", "pack", "passes", "refusal", "rule")
 
     def __init__(self, rule: Rule, pack: PackBody) -> None:
-        self.rule = rule
-        self.concerns: Passes = compile_scope(rule.scope)
+        self.rule, self.pack = rule, pack
+        self.concerns: Passes | None = compile_scope(rule.scope) if rule.scope else None
         self.passes: Passes = compile_check(rule.check, pack)
         passes_by = all(isinstance(leaf, TimeWindow | MaxCount | Cooldown) for leaf in leaves(rule.check))
-        self.refusal = Refusal(rule.id, rule.on_fail.reason, rule.on_fail.zh, rule.on_fail.outcome, passes_by)
+        fails = rule.on_fail
+        self.refusal = Refusal(rule.id, fails.reason, fails.zh, fails.outcome, passes_by, pack.label)
+
+    def is_about(self, facts: Facts) -> bool:
+        """Whether the rule concerns these facts at all."""
+        return self.concerns is None or self.concerns(facts)
 
     def verdict(self, facts: Facts) -> str:
         """allow, n/a, or the reason code: the words of the pack's own tests."""
-        if not self.concerns(facts):
+        if not self.is_about(facts):
             return "n/a"
         return "allow" if self.passes(facts) else self.refusal.reason
 
 
 class Gate:
-    """All packs of a site, compiled."""
+    """All packs of a site, compiled once.  `institutions` are the packs as an institution tightened them."""
 
-    def __init__(self, packs: Sequence[PackBody], clock: Clock) -> None:
+    def __init__(
+        self,
+        packs: Sequence[PackBody],
+        clock: Clock,
+        institutions: Mapping[str, Sequence[PackBody]] | None = None,
+    ) -> None:
         if not packs:
             raise ValueError("a gate without a pack would allow everything")
         self.packs, self._clock = tuple(packs), clock
         self.label = "+".join(pack.label for pack in packs)
         self._rules: dict[str, list[CompiledRule]] = {}
-        self._counted: list[tuple[Passes, CountedLimit]] = []
+        self._counted: dict[str, list[tuple[CompiledRule, CountedLimit]]] = {}
         self._hours: list[Passes] = []
         for pack in packs:
             for rule in pack.rules:
                 compiled = CompiledRule(rule, pack)
                 self._rules.setdefault(rule.gate, []).append(compiled)
-                if rule.gate == "pre_dial":
-                    self._note_limits(rule, compiled, pack)
+                self._note_limits(rule, compiled, pack)
         if "pre_dial" not in self._rules:
             raise ValueError(f"no pack of {self.label} has a rule for pre_dial: every call would be allowed")
+        self._of = {name: Gate(own, clock) for name, own in (institutions or {}).items()}
+
+    def of(self, institution: str) -> Gate:
+        """The gate with an institution's own parameters; this one when it has none."""
+        return self._of.get(institution, self)
 
     def _note_limits(self, rule: Rule, compiled: CompiledRule, pack: PackBody) -> None:
         for check in leaves(rule.check):
             if isinstance(check, MaxCount):
-                self._counted.append((compiled.concerns, _counted(pack, check)))
-            if isinstance(check, TimeWindow):
+                self._counted.setdefault(rule.gate, []).append((compiled, _counted(pack, check)))
+            if isinstance(check, TimeWindow) and rule.gate == "pre_dial":
                 self._hours.append(compile_check(check, pack))
 
     def decide(self, gate: GateName, facts: Facts) -> Decision:
         """Asks every rule of one gate.  No I/O."""
-        rules = self._rules.get(gate, ())
-        refusals = tuple(one.refusal for one in rules if one.concerns(facts) and not one.passes(facts))
+        refusals = tuple(
+            [
+                one.refusal
+                for one in self._rules.get(gate, ())
+                if (one.concerns is None or one.concerns(facts)) and not one.passes(facts)
+            ]
+        )
         return Decision(gate, not refusals, refusals, self.label, recorded(facts), self._clock.now())
+
+    def asked(self, gate: GateName) -> Sequence[CompiledRule]:
+        """Every rule of a gate, pack by pack."""
+        return tuple(self._rules.get(gate, ()))
 
     def explain(self, gate: GateName, facts: Facts) -> list[tuple[Rule, str]]:
         """Every rule of a gate with its verdict, for a person who asks why."""
         return [(one.rule, one.verdict(facts)) for one in self._rules.get(gate, ())]
 
-    def counted(self, facts: Facts) -> list[CountedLimit]:
-        """The counters that a call with these facts takes a slot of; the strictest pack's limit for each."""
+    def counted(self, facts: Facts, gate: GateName = "pre_dial") -> list[CountedLimit]:
+        """The counters that a call (or a message) with these facts takes a slot of; the strictest pack's
+        limit for each."""
         found: dict[str, CountedLimit] = {}
-        for concerns, limit in self._counted:
-            if concerns(facts):
+        for compiled, limit in self._counted.get(gate, ()):
+            if compiled.is_about(facts):
                 old = found.get(limit.counter)
                 found[limit.counter] = min(old, limit, key=lambda one: one.limit) if old else limit
         return list(found.values())
@@ -134,19 +162,23 @@ class Gate:
         facts = {"dial_at": at, "party_timezone": str(at.tzinfo) if isinstance(at.tzinfo, ZoneInfo) else None}
         return all(passes(facts) for passes in self._hours)
 
-    def day_of(self, at: datetime) -> int:
-        """The calendar day (ordinal) on which a call at `at` counts: the first pack's zone."""
+    def day_of(self, at: datetime, party_timezone: str | None = None) -> int:
+        """The calendar day (ordinal) on which a call at `at` counts: the first pack's zone.
+
+        ValueError when that is the zone of the person called and nobody knows it: the host's is none.
+        """
         zone = self.packs[0].pack.timezone
-        local = at if zone == PARTY_LOCAL else at.astimezone(ZoneInfo(zone))
-        return local.toordinal()
+        found = zone_named(party_timezone if zone == PARTY_LOCAL else zone)
+        if found is None:
+            raise ValueError(f"{self.label} counts days in the zone of the person called, which is unknown")
+        return at.astimezone(found).toordinal()
 
 
 def _counted(pack: PackBody, check: MaxCount) -> CountedLimit:
     limit = pack.value(check.limit)
     assert isinstance(limit, int)
-    window = pack.counters[check.counter].window
-    days = int(window.removeprefix("rolling_").removesuffix("d")) if window.startswith("rolling_") else 1
-    return CountedLimit(check.counter, limit, days, check.unless)
+    days = pack.counters[check.counter].days
+    return CountedLimit(check.counter, limit, days, check.unless, pack.pack.timezone)
 
 
 def recorded(facts: Facts) -> dict[str, Any]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
+from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, field_validator, model_validator
 
 from voicebot.errors import InputError
+from voicebot.policy.time_of_day import is_time_of_day, minutes_of_day
 from voicebot.yaml_document import YamlDocument
 
 GateName = Literal[
@@ -76,18 +78,24 @@ class Falsy(_Part):
     absent: Literal["fail", "pass"] = "fail"
 
 
-class MaxAge(_Part):
+class _Limited(_Part):
+    field: str
+    limit: str | None = None
+    literal: float | None = None
+
+    @model_validator(mode="after")
+    def one_limit(self) -> Self:
+        if (self.limit is None) == (self.literal is None):
+            raise ValueError("give either limit (a parameter's name) or literal (a number)")
+        return self
+
+
+class MaxAge(_Limited):
     kind: Literal["max_age"]
-    field: str
-    limit: str | None = None
-    literal: float | None = None
 
 
-class MinValue(_Part):
+class MinValue(_Limited):
     kind: Literal["min_value"]
-    field: str
-    limit: str | None = None
-    literal: float | None = None
 
 
 class Tokens(_Part):
@@ -161,8 +169,18 @@ class Param(_Part):
 class Counter(_Part):
     key: tuple[str, ...]
     events: str
-    window: str
+    window: str = Field(pattern=r"^(calendar_day|rolling_[1-9]\d?d)$")
+    "calendar_day, or rolling_7d: that many days with today."
     spans: tuple[str, ...] = ()
+
+    @property
+    def days(self) -> int:
+        """How many calendar days the window spans, today among them."""
+        return 1 if self.window == "calendar_day" else int(self.window[len("rolling_") : -1])
+
+
+PARTY_LOCAL = "party_local"
+"""A pack's timezone when its rules go by the clock of the person called (fact party_timezone)."""
 
 
 class PackHead(_Part):
@@ -175,6 +193,18 @@ class PackHead(_Part):
     status: str = ""
     includes: tuple[str, ...] = ()
     docs: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("timezone")
+    @classmethod
+    def known_zone(cls, value: str) -> str:
+        if value != PARTY_LOCAL:
+            try:
+                ZoneInfo(value)
+            except (KeyError, ValueError, OSError):
+                raise ValueError(
+                    f"there is no time zone {value!r}; use a name like Asia/Shanghai, or {PARTY_LOCAL}"
+                ) from None
+        return value
 
 
 class StopListRules(_Part):
@@ -203,10 +233,24 @@ class PackBody(_Part):
     counters: dict[str, Counter] = Field(default_factory=dict)
     rules: tuple[Rule, ...]
 
+    _changed: dict[str, Scalar] = PrivateAttr(default_factory=dict)
+    "Parameters that a site or an institution set otherwise than the pack."
+
     @property
     def label(self) -> str:
-        """What decisions and call records carry: id@version."""
-        return f"{self.pack.id}@{self.pack.version}"
+        """What decisions and call records carry: id@version, and the parameters that were set otherwise."""
+        changed = ",".join(f"{name}={value}" for name, value in sorted(self._changed.items()))
+        return f"{self.pack.id}@{self.pack.version}" + (f"({changed})" if changed else "")
+
+    def with_params(self, params: Mapping[str, Param]) -> PackBody:
+        """The pack with other parameters of the same names, noting which values differ from its own."""
+        changed = {**self._changed}
+        for name, param in params.items():
+            if param.value != self.params[name].value:
+                changed[name] = param.value
+        copy = self.model_copy(update={"params": {**self.params, **params}})
+        copy._changed = changed
+        return copy
 
     def value(self, name: str) -> Scalar:
         """A parameter's value; KeyError when the pack has none of that name."""
@@ -236,7 +280,32 @@ def load_pack(path: Path | str) -> PackFile:
     pack = document.parse(PackFile)
     for body, place in ((pack, ()), *((one, ("overlays", n)) for n, one in enumerate(pack.overlays))):
         _check_names(document, body, place)
+        _check_windows(document, body, place)
     return pack
+
+
+def _check_windows(document: YamlDocument, pack: PackBody, place: tuple[int | str, ...]) -> None:
+    """A window lies within one day: one that ends before it begins would allow the whole night."""
+    for number, rule in enumerate(pack.rules):
+        for check in leaves(rule.check):
+            if isinstance(check, TimeWindow):
+                fault = window_fault(check, pack)
+                if fault:
+                    raise document.error(fault, (*place, "rules", number, "check"), "Write times like 08:00.")
+
+
+def window_fault(check: TimeWindow, pack: PackBody) -> str:
+    """What is wrong with a window's parameters, or an empty text."""
+    start, end = pack.value(check.start), pack.value(check.end)
+    for name, value in ((check.start, start), (check.end, end)):
+        if not is_time_of_day(value):
+            return f"{name} cannot be {value!r}: it is no time of day"
+    if minutes_of_day(end) <= minutes_of_day(start):
+        return f"{check.end} = {end} is not after {check.start} = {start}"
+    margin = pack.value(check.margin) if check.margin else 0
+    if type(margin) is not int or margin < 0:
+        return f"{check.margin} cannot be {margin!r}: it is no whole number of minutes"
+    return ""
 
 
 def _check_names(document: YamlDocument, pack: PackBody, place: tuple[int | str, ...]) -> None:
