@@ -44,7 +44,7 @@ class LedgerSite:
         values: dict[str, Any] = {
             "name": "spring",
             "institution": INSTITUTION,
-            "track": "reminder",
+            "talk_track": "reminder@3",
             "lists": ["list.csv"],
             "callers": [
                 {"number": OWN_NUMBER},

@@ -29,7 +29,7 @@ def hours(**changes: Any) -> CallingHours:
     values: dict[str, Any] = {
         "name": "c",
         "institution": INSTITUTION,
-        "track": "t",
+        "talk_track": "t@1",
         "lists": ["l"],
         "callers": [{"number": "13800000000"}],
         "trunk": "t",

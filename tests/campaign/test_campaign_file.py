@@ -14,7 +14,7 @@ from voicebot.store.states import Disposition
 GOOD = """\
 name: spring
 institution: 海城消费金融
-track: reminder
+talk_track: reminder@1
 lists: [list.csv]
 callers:
   - {number: "021-60000001"}
@@ -84,7 +84,7 @@ def test_a_campaign_comes_back_from_the_store_as_it_was(folder: Path) -> None:
         ("[list.csv]", "[other.csv]", 4, "there is no other.csv"),
         ("{file: balances.csv}", "{}", 12, "either file or http"),
         ("trunk: simulated", "trunk: carrier", 14, "loopback"),
-        ("track: reminder", "track: reminder\ntrack: other", 4, "given twice"),
+        ("talk_track: reminder@1", "talk_track: reminder@1\ntalk_track: other@1", 4, "given twice"),
         ("name: spring", "name: [", 3, "expected"),
     ],
 )

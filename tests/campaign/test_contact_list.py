@@ -167,7 +167,7 @@ def test_lists_of_one_campaign_do_not_overlap(tmp_path: Path) -> None:
         {
             "name": "c",
             "institution": INSTITUTION,
-            "track": "t",
+            "talk_track": "t@1",
             "lists": [str(one), str(two)],
             "callers": [{"number": "13800000000"}],
             "trunk": "t",

@@ -21,7 +21,7 @@ ENTRIES = {"voicebot": voicebot.cli.main.run, "scripts-review": scripts_review.c
 CAMPAIGN = """\
 name: small
 institution: 海城消费金融
-track: reminder
+talk_track: reminder@1
 lists: [list.csv]
 balances: {file: balances.csv}
 trunk: simulated

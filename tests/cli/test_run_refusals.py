@@ -86,7 +86,7 @@ def test_nobody_answers_at_the_gateway(site: SmallSite) -> None:
 
 def test_a_carrier_that_ignores_options_is_not_asked(site: SmallSite) -> None:
     file = carrier(site, silent_port(), more="    options: false\n")
-    site.command("voicebot", "run", file).refused("campaign.yaml:3 (track)", "is approved")
+    site.command("voicebot", "run", file).refused("campaign.yaml:3 (talk_track)", "is not approved")
 
 
 def test_one_gateway_of_two_that_answers_is_enough(site: SmallSite) -> None:
@@ -96,12 +96,12 @@ def test_one_gateway_of_two_that_answers_is_enough(site: SmallSite) -> None:
     warning, refusal = said.err.splitlines()
     assert warning.startswith(f"warning: 127.0.0.1:{silent} of trunk east did not answer OPTIONS")
     assert str(port) not in warning
-    assert "campaign.yaml:3 (track)" in refusal
+    assert "campaign.yaml:3 (talk_track)" in refusal
 
 
 def test_a_gateway_that_answers_is_not_refused(site: SmallSite) -> None:
     with gateway() as port:
-        site.command("voicebot", "run", carrier(site, port)).refused("campaign.yaml:3 (track)", "is approved")
+        site.command("voicebot", "run", carrier(site, port)).refused("campaign.yaml:3 (talk_track)", "is not approved")
 
 
 def test_a_simulated_trunk_without_simulation(site: SmallSite) -> None:
@@ -134,8 +134,8 @@ def test_no_rasa_environment(site: SmallSite) -> None:
 
 def test_an_unknown_talk_track(site: SmallSite) -> None:
     before = site.files()
-    site.command("voicebot", "run", site.campaign("track: reminder", "track: remindre")).refused(
-        "campaign.yaml:3 (track)",
+    site.command("voicebot", "run", site.campaign("reminder@1", "remindre@1")).refused(
+        "campaign.yaml:3 (talk_track)",
         "there is no talk track 'remindre' in dialogs/talktracks",
         "Did you mean 'reminder'? Known: reminder.",
     )
@@ -145,24 +145,24 @@ def test_an_unknown_talk_track(site: SmallSite) -> None:
 def test_a_talk_track_that_nobody_approved(site: SmallSite) -> None:
     before = site.files()
     site.command("voicebot", "run", site.campaign()).refused(
-        "campaign.yaml:3 (track): no version of the talk track reminder is approved",
+        "campaign.yaml:3 (talk_track): the talk track reminder@1 is not approved",
         "Run: scripts-review submit dialogs/talktracks/reminder.yaml",
     )
     assert site.files() == before
 
 
-def test_a_digest_that_nobody_approved(site: SmallSite) -> None:
-    digest = "0" * 64
-    site.command(
-        "voicebot", "run", site.campaign("track: reminder", f'track: reminder\ndigest: "{digest}"')
-    ).refused("campaign.yaml:4 (digest): digest 000000000000 is not approved", "Approve it")
+def test_a_version_that_nobody_approved(site: SmallSite) -> None:
+    approve(site)
+    site.command("voicebot", "run", site.campaign("reminder@1", "reminder@9")).refused(
+        "campaign.yaml:3 (talk_track): the talk track reminder@9 is not approved", "Approved is reminder@1"
+    )
 
 
 def test_an_approved_talk_track_that_was_not_built(site: SmallSite) -> None:
     track = approve(site)
     before = site.files()
     site.command("voicebot", "run", site.campaign()).refused(
-        f"campaign.yaml:3 (track): the approved version {track.digest[:12]} of the talk track reminder",
+        f"campaign.yaml:3 (talk_track): the approved version {track.digest[:12]} of the talk track reminder@1",
         "is not built",
         "Run: python -m dialogs.build dialogs/talktracks/reminder.yaml --out var/tracks",
     )

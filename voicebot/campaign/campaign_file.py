@@ -3,21 +3,31 @@
 from __future__ import annotations
 
 import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    model_validator,
+)
 
 from sip.trunk import load_trunks
+from voicebot.campaign.calling_windows import WeekWindows
+from voicebot.campaign.holidays import calendar
+from voicebot.campaign.pacing_settings import Pacing
 from voicebot.campaign.phone_number import to_e164
 from voicebot.clock import Clock, SimulationClock, WallClock
 from voicebot.store.states import Disposition
 from voicebot.yaml_document import YamlDocument
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-SLOT_TYPES = ("money", "date", "name", "text", "tail", "time", "count", "number")
 SHARED_TYPES = {
     "official_no": "number",
     "crisis_hotline": "number",
@@ -25,9 +35,27 @@ SHARED_TYPES = {
     "plan_count": "count",
 }
 """Types of shared values that are known by their name; every other one is a text."""
-_WINDOW = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-(([01]\d|2[0-3]):([0-5]\d)|24:00)")
 _WAIT = re.compile(r"(\d+)\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+_TALK_TRACK = re.compile(r"[a-z][a-z0-9_]*@[1-9][0-9]*")
+TRIED_AGAIN = (
+    Disposition.BUSY,
+    Disposition.NO_ANSWER,
+    Disposition.REJECTED,
+    Disposition.EMPTY_NUMBER,
+    Disposition.POWERED_OFF,
+    Disposition.SUSPENDED,
+    Disposition.UNREACHABLE,
+    Disposition.CARRIER_FAILED,
+    Disposition.VOICEMAIL,
+    Disposition.ASSISTANT,
+    Disposition.SILENT,
+    Disposition.NOT_UNDERSTOOD,
+    Disposition.HUNG_UP,
+    Disposition.NOT_VERIFIED,
+    Disposition.RELAYED,
+)
+"""Outcomes after which a campaign may try again.  After others the debtor had his say, or a person decides."""
 
 
 class _Part(BaseModel):
@@ -57,66 +85,58 @@ def _wait(value: Any) -> timedelta:
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
-def _days(value: Any) -> dict[str, Any]:
-    """Opens day ranges: mon-fri."""
-    if not isinstance(value, dict):
-        raise ValueError("must give the windows of each weekday, like mon-fri: [09:00-12:00]")
-    opened: dict[str, Any] = {}
-    for key, windows in value.items():
-        first, _, last = str(key).partition("-")
-        if first not in DAYS or (last and last not in DAYS):
-            raise ValueError(f"{key!r} is no weekday; use {', '.join(DAYS)} or a range like mon-fri")
-        start, end = DAYS.index(first), DAYS.index(last or first)
-        if end < start:
-            raise ValueError(f"the range {key!r} runs backwards")
-        for day in DAYS[start : end + 1]:
-            if day in opened:
-                raise ValueError(f"{day} is given twice")
-            opened[day] = windows
-    return opened
+def _talk_track(value: Any) -> str:
+    if not _TALK_TRACK.fullmatch(str(value)):
+        raise ValueError(f"{value!r} is no talk track with its version; write it like reminder@1")
+    return str(value)
 
 
+def _retried(after: dict[Disposition, timedelta]) -> dict[Disposition, timedelta]:
+    for outcome in after:
+        if outcome not in TRIED_AGAIN:
+            raise ValueError(f"after {outcome} nobody is tried again; allowed: {', '.join(TRIED_AGAIN)}")
+    return after
+
+
+def _several(value: Any) -> Any:
+    return [value] if isinstance(value, str | Path) else value
+
+
+_WAIT_SCHEMA = {"type": "string", "pattern": f"^{_WAIT.pattern}$", "examples": ["20m", "2h", "1d"]}
 Zone = Annotated[str, BeforeValidator(_zone)]
 Number = Annotated[str, BeforeValidator(_e164)]
 Wait = Annotated[
     timedelta, BeforeValidator(_wait), PlainSerializer(lambda wait: f"{int(wait.total_seconds() // 60)}m")
 ]
-
-
-def parse_window(text: Any) -> Window:
-    """ "09:00-12:00" → from 09:00 (inside) to 12:00 (outside)."""
-    found = _WINDOW.fullmatch(str(text))
-    if found is None:
-        raise ValueError(f"{text!r} is no calling window; write it like 09:00-12:00")
-    start = time(int(found[1]), int(found[2]))
-    end = time.max if found[3] == "24:00" else time(int(found[4]), int(found[5]))
-    if end <= start:
-        raise ValueError(f"the window {text!r} ends before it begins; a window stays within one day")
-    return Window(start, end)
-
-
-class Window(tuple[time, time]):
-    """A stretch of local time within one day."""
-
-    __slots__ = ()
-
-    def __new__(cls, start: time, end: time) -> Window:
-        return super().__new__(cls, (start, end))
-
-    def holds(self, at: time) -> bool:
-        return self[0] <= at < self[1] or (self[1] == time.max and at >= self[0])
-
-
-def _windows(value: Any) -> tuple[str, ...]:
-    windows = [value] if isinstance(value, str) else value
-    if not isinstance(windows, list | tuple):
-        raise ValueError("must be a list of windows like [09:00-12:00]")
-    for one in windows:
-        parse_window(one)
-    return tuple(windows)
-
-
-Windows = Annotated[tuple[str, ...], BeforeValidator(_windows)]
+Waits = Annotated[
+    dict[Disposition, Wait],
+    AfterValidator(_retried),
+    WithJsonSchema(
+        {
+            "type": "object",
+            "properties": {str(outcome): _WAIT_SCHEMA for outcome in TRIED_AGAIN},
+            "additionalProperties": False,
+        }
+    ),
+]
+TalkTrack = Annotated[
+    str,
+    BeforeValidator(_talk_track),
+    WithJsonSchema({"type": "string", "pattern": f"^{_TALK_TRACK.pattern}$", "examples": ["reminder@1"]}),
+]
+Lists = Annotated[
+    tuple[Path, ...],
+    BeforeValidator(_several),
+    WithJsonSchema(
+        {
+            "description": "CSV or XLSX files: one, or several.",
+            "anyOf": [
+                {"type": "string"},
+                {"type": "array", "items": {"type": "string"}, "minItems": 1},
+            ],
+        }
+    ),
+]
 
 
 class Caller(_Part):
@@ -130,7 +150,7 @@ class Retry(_Part):
     """One budget of attempts a contact, over all outcomes; only outcomes named in `after` are tried again."""
 
     attempts: int = Field(default=1, ge=1, le=20)
-    after: dict[Disposition, Wait] = Field(default_factory=dict)
+    after: Waits = Field(default_factory=dict)
 
 
 class Balances(_Part):
@@ -165,20 +185,22 @@ class Campaign(_Part):
     institution: str = Field(min_length=1)
     agency: str | None = None
     "The agency that acts for the institution in every row that names none."
-    track: str
-    digest: str = "approved"
-    "approved: the newest approved one."
-    lists: tuple[Path, ...] = Field(min_length=1)
+    talk_track: TalkTrack
+    "id@version: what is spoken is the approved digest of that version."
+    lists: Lists = Field(min_length=1)
     callers: tuple[Caller, ...] = Field(min_length=1)
     trunk: str
     timezone: Zone = "Asia/Shanghai"
-    windows: Annotated[dict[str, Windows], BeforeValidator(_days)]
+    windows: WeekWindows
+    holidays: Literal["cn", "none"] | Path = "cn"
+    "cn: China's public holidays and 调休 days.  none: weekdays alone decide.  Or a calendar file."
     lines: int = Field(default=4, ge=1, le=10_000)
     calls_per_second: float = Field(default=2.0, gt=0, le=1000)
     ring_s: float = Field(default=30.0, ge=5, le=120)
     retry: Retry = Retry()
     order: Literal["list", "amount", "overdue", "newest"] = "list"
     queue: str = "general"
+    pacing: Pacing = Pacing()
     voicemail: Literal["hang_up", "leave_line"] = "hang_up"
     balances: Balances
     values: dict[str, str | int | SharedValue] = Field(default_factory=dict)
@@ -193,12 +215,13 @@ class Campaign(_Part):
         return self
 
     @property
+    def track_id(self) -> str:
+        """The talk track's id, without its version."""
+        return self.talk_track.partition("@")[0]
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
-
-    def day_windows(self, day: int) -> list[Window]:
-        """The windows of a weekday (Monday is 0)."""
-        return [parse_window(one) for one in self.windows.get(DAYS[day], ())]
 
     def callers_of(self, agency: str | None) -> list[str]:
         """The caller numbers for rows of an agency, or of the institution itself."""
@@ -240,6 +263,9 @@ def load_campaign(path: Path | str, trunks: Path | str = "configs/trunks.yaml") 
     if campaign.balances.file is not None:
         file = _existing(document, campaign.balances.file, ("balances", "file"))
         changes["balances"] = campaign.balances.model_copy(update={"file": file})
+    if isinstance(campaign.holidays, Path):
+        changes["holidays"] = _existing(document, campaign.holidays, ("holidays",))
+        calendar(changes["holidays"])
     _check_trunk(document, campaign, Path(trunks))
     if campaign.simulation is not None and campaign.simulation.scenarios is not None:
         folder = _existing(document, campaign.simulation.scenarios, ("simulation", "scenarios"))

@@ -128,10 +128,9 @@ class Planner:
                     yield Verdict(row, gate.decide("pre_dial", facts), facts)
 
     def _digest(self) -> str:
-        if self._campaign.digest != "approved":
-            return self._campaign.digest
-        newest = Approvals(self._store).newest(self._campaign.track)
-        return newest.digest if newest else ""
+        newest = Approvals(self._store).newest(self._campaign.track_id)
+        named = newest is not None and f"{newest.track}@{newest.version}" == self._campaign.talk_track
+        return newest.digest if newest and named else ""
 
     def _subject(self, connection: Connection, row: ListRow, digest: str) -> Subject:
         bix = debtor_index(self._store, self._campaign.institution, row.debtor_id)

@@ -53,11 +53,11 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
 
 def built_track(site: Site, campaign: Campaign) -> Manifest:
     """The manifest of the talk track as it stands in the folder.  NotReady when it is not built."""
-    track = Track.load(site.talktracks / f"{campaign.track}.yaml")
+    track = Track.load(site.talktracks / f"{campaign.track_id}.yaml")
     path = site.tracks / track.digest / "manifest.json"
     if not path.is_file():
         raise NotReady(
-            f"the talk track {campaign.track} is not built.",
+            f"the talk track {campaign.track_id} is not built.",
             f"Run: python -m dialogs.build {track.path} --out {site.tracks}",
             where=path.parent,
         )
