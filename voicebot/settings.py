@@ -11,12 +11,22 @@ from pathlib import Path
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from voicebot.clock import Clock
 from voicebot.errors import InputError
+from voicebot.policy.gate import Gate
 from voicebot.policy.overrides import with_overrides
-from voicebot.policy.pack import PackBody, Scalar, load_pack
+from voicebot.policy.pack import PackBody, PackFile, Scalar, load_pack
 from voicebot.yaml_document import YamlDocument
 
 SITE_FILE = Path("configs/site.yaml")
@@ -49,11 +59,15 @@ class Sip(_Part):
 
 
 class Policy(_Part):
-    """A pack file, which pack of it, and parameters set tighter than the pack's own."""
+    """A pack file, which pack of it, and parameters set tighter than the pack's own.
+
+    `institutions` sets some of them tighter still for the calls of one institution.
+    """
 
     file: Path
     pack: str | None = None
     params: dict[str, Scalar] = Field(default_factory=dict)
+    institutions: dict[str, dict[str, Scalar]] = Field(default_factory=dict)
 
 
 class Site(BaseSettings):
@@ -63,6 +77,7 @@ class Site(BaseSettings):
         extra="forbid", frozen=True, env_prefix=PREFIX, env_nested_delimiter="__", env_ignore_empty=True
     )
 
+    _file: Path | None = PrivateAttr(default=None)
     timezone: str = "Asia/Shanghai"
     var: Path = Path("var")
     "Everything that runs write; models, tracks, prompts and runs lie below unless they are named."
@@ -131,14 +146,45 @@ class Site(BaseSettings):
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 
-    def packs(self) -> list[PackBody]:
-        """The policy packs, with the site's tighter parameters.  InputError for anything wrong in them."""
-        return [with_overrides(_pack(policy), policy.params) for policy in self.policies]
+    def packs(self, institution: str | None = None) -> list[PackBody]:
+        """The policy packs with the site's tighter parameters, and those of an institution on top.
 
+        InputError for anything wrong in them, with the line of the settings file.
+        """
+        return self._packs(institution, [load_pack(policy.file) for policy in self.policies])
 
-def _pack(policy: Policy) -> PackBody:
-    file = load_pack(policy.file)
-    return file if policy.pack is None else file.body(policy.pack)
+    def gate(self, clock: Clock) -> Gate:
+        """The gate over all packs; `gate.of(institution)` is the one with an institution's own parameters."""
+        files = [load_pack(policy.file) for policy in self.policies]
+        names = sorted({name for policy in self.policies for name in policy.institutions})
+        return Gate(self._packs(None, files), clock, {name: self._packs(name, files) for name in names})
+
+    def _packs(self, institution: str | None, files: list[PackFile]) -> list[PackBody]:
+        return [self._pack(number, file, institution) for number, file in enumerate(files)]
+
+    def _pack(self, number: int, file: PackFile, institution: str | None) -> PackBody:
+        policy = self.policies[number]
+        own = policy.institutions.get(institution, {}) if institution is not None else {}
+        place: tuple[int | str, ...] = ("policies", number)
+        try:
+            pack = file if policy.pack is None else file.body(policy.pack)
+        except InputError as fault:
+            raise self._placed(fault, (*place, "pack")) from None
+        try:
+            pack = with_overrides(pack, policy.params)
+        except InputError as fault:
+            raise self._placed(fault, (*place, "params", str(fault.key))) from None
+        try:
+            return with_overrides(pack, own)
+        except InputError as fault:
+            loc = (*place, "institutions", str(institution), str(fault.key))
+            raise self._placed(fault, loc) from None
+
+    def _placed(self, fault: InputError, loc: tuple[int | str, ...]) -> InputError:
+        """The fault with its line in the settings file."""
+        if self._file is None or f"{PREFIX}POLICIES" in os.environ:
+            return InputError(fault.what, fault.do, "environment", key=f"{PREFIX}POLICIES")
+        return YamlDocument.read(self._file).error(fault.what, loc, fault.do)
 
 
 def load_site(path: Path | str | None = None, environment: Mapping[str, str] | None = None) -> Site:
@@ -152,7 +198,9 @@ def load_site(path: Path | str | None = None, environment: Mapping[str, str] | N
         if not isinstance(name, str):
             raise document.error("a setting's name must be a word", (str(name),))
     try:
-        return Site(**document.data)
+        site = Site(**document.data)
+        site._file = chosen
+        return site
     except SettingsError as fault:  # a group given as text that is no JSON
         names = (name for name in environment if f'"{name.removeprefix(PREFIX).lower()}"' in str(fault))
         raise InputError(

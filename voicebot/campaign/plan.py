@@ -79,7 +79,8 @@ class Planner:
     """Asks the gate about every person of a list."""
 
     def __init__(self, store: Store, gate: Gate, clock: Clock, campaign: Campaign) -> None:
-        self._store, self._gate, self._clock, self._campaign = store, gate, clock, campaign
+        self._store, self._clock, self._campaign = store, clock, campaign
+        self._gate = gate = gate.of(campaign.institution)
         self._hours = CallingHours(campaign, gate)
         self._balances = balance_source(campaign)
 

@@ -41,7 +41,7 @@ class RunningCampaigns:
             if row is None:
                 raise LookupError(f"there is no campaign {campaign_id}")
             campaign = Campaign.model_validate(row.file)
-            hours = CallingHours(campaign, self._gate)
+            hours = CallingHours(campaign, self._gate.of(campaign.institution))
             source = balance_source(campaign)
             self._known[campaign_id] = RunningCampaign(campaign_id, campaign, row.digest, hours, source)
         return self._known[campaign_id]

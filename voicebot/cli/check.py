@@ -43,7 +43,7 @@ def check(
     campaign = load_campaign(file, site.trunks)
     lists = read_lists(campaign)
     clock = campaign_clock(campaign)
-    gate = Gate(site.packs(), clock)
+    gate = site.gate(clock)
     trunk = load_trunks(site.trunks)[campaign.trunk]
     with planning_store(site, campaign, clock) as store:
         plan = Planner(store, gate, clock, campaign).plan(lists.rows, trunk)

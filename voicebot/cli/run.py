@@ -26,7 +26,6 @@ from voicebot.clock import Clock
 from voicebot.console import INTERRUPTED
 from voicebot.errors import InputError
 from voicebot.logs import configure
-from voicebot.policy.gate import Gate
 from voicebot.quality.calls import names_by_case
 from voicebot.quality.report import write_report
 from voicebot.settings import Site, load_site
@@ -85,7 +84,7 @@ def _called(
         store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
         store = Store.open(store_url, KeyRing.load(site.keys))
         try:
-            gate = Gate(site.packs(), clock)
+            gate = site.gate(clock)
             if campaign.simulation:
                 furnish(store, site, clock)
             clock_text = (
