@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -14,8 +16,8 @@ from voicebot.campaign.enrolment import planned
 from voicebot.policy.gate import Decision
 from voicebot.store.audit import moment_ms
 from voicebot.store.database import Store
-from voicebot.store.models import AttemptRow, ContactRow, DecisionRow, WorkerRow
-from voicebot.store.states import AttemptState, IllegalMove, check_move
+from voicebot.store.models import AttemptRow, ContactRow, DecisionBasisRow, DecisionRow, WorkerRow
+from voicebot.store.states import AttemptState, IllegalMove, check_move, phase_of
 
 
 class LostWorker(RuntimeError):
@@ -54,7 +56,7 @@ class Attempts:
         old = AttemptState(row.state)
         check_move(old, new)
         statement = update(AttemptRow).where(AttemptRow.id == row.id, AttemptRow.state == old)
-        if connection.execute(statement.values(state=new, **values)).rowcount != 1:
+        if connection.execute(statement.values(state=new, phase=phase_of(new), **values)).rowcount != 1:
             raise IllegalMove(f"attempt {row.id} is no longer {old}")
 
     def plan_next(
@@ -85,14 +87,19 @@ class Attempts:
 
     def note_decision(self, connection: Connection, attempt_id: str, moment: str, decision: Decision) -> None:
         """Keeps what the gate said, allowed or refused."""
+        digest = hashlib.sha256(f"{decision.gate}/{decision.pack}".encode()).digest()[:16]
+        connection.execute(
+            self._insert(DecisionBasisRow)
+            .values(digest=digest, gate=decision.gate, pack=decision.pack, facts={})
+            .on_conflict_do_nothing()
+        )
         connection.execute(
             insert(DecisionRow).values(
                 attempt_id=attempt_id,
-                gate=decision.gate,
                 moment=moment,
                 allowed=decision.allowed,
-                refusals=[[one.rule, one.reason, one.zh] for one in decision.refusals],
-                pack=decision.pack,
+                refusals=[[one.rule, one.reason, one.zh] for one in decision.refusals] or None,
+                basis=digest,
                 facts=dict(decision.facts),
                 at_ms=moment_ms(decision.at),
             )
@@ -105,6 +112,16 @@ class Attempts:
             connection.execute(
                 statement.where(AttemptRow.state == AttemptState.PLANNED).values(due_ms=due_ms)
             )
+
+
+def new_ids(n: int, now_ms: int) -> list[str]:
+    """`n` ids of attempts: 12 hex digits of time, 20 random ones.
+
+    Ids of one time lie side by side in the index: with random ones each write would touch another page.
+    """
+    time = f"{now_ms & 0xFFFF_FFFF_FFFF:012x}"
+    random = os.urandom(10 * n).hex()
+    return [time + random[at : at + 20] for at in range(0, 20 * n, 20)]
 
 
 def states(values: Iterable[AttemptState]) -> list[str]:

@@ -102,7 +102,7 @@ def progress(store: Store, campaign_id: str, horizon_ms: int | None = None) -> P
 def refusals(store: Store, campaign_id: str) -> list[RefusedRow]:
     """The refused attempts in the campaign's order, numbers masked."""
     newest = aliased(DecisionRow)
-    last = select(func.max(newest.id)).where(newest.attempt_id == AttemptRow.id).scalar_subquery()
+    last = select(func.max(newest.moment)).where(newest.attempt_id == AttemptRow.id).scalar_subquery()
     query = (
         select(
             CaseRow.case_id,
@@ -114,7 +114,7 @@ def refusals(store: Store, campaign_id: str) -> list[RefusedRow]:
         )
         .join(CaseRow, CaseRow.id == AttemptRow.case_pk)
         .join(PhoneRow, PhoneRow.bix == AttemptRow.bix)
-        .join(DecisionRow, DecisionRow.id == last)
+        .join(DecisionRow, (DecisionRow.attempt_id == AttemptRow.id) & (DecisionRow.moment == last))
         .where(AttemptRow.campaign_id == campaign_id, AttemptRow.state == AttemptState.REFUSED)
         .order_by(AttemptRow.rank, AttemptRow.number)
     )

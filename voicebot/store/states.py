@@ -29,9 +29,15 @@ MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     _S.CLOSED: frozenset(),
     _S.REFUSED: frozenset(),
     _S.NOT_DIALLED: frozenset(),
-    _S.UNKNOWN: frozenset(),
+    _S.UNKNOWN: frozenset({_S.CLOSED}),
 }
+"""Unknown is closed again only by a person."""
 LIVE = frozenset({_S.CLAIMED, _S.DIALLING, _S.RINGING, _S.ANSWERED})
+
+
+def phase_of(state: AttemptState) -> int:
+    """0 planned, 1 live, 2 ended: what the indexes of the attempts go by."""
+    return 0 if state is AttemptState.PLANNED else 1 if state in LIVE else 2
 
 
 class IllegalMove(RuntimeError):

@@ -3,8 +3,14 @@
 Times are milliseconds since the epoch (UTC); days are proleptic ordinals in the policy pack's zone.
 """
 
-from voicebot.store.models.approvals import ApprovalRow, PersonRow
-from voicebot.store.models.attempt import AttemptRow, DayUseRow, DecisionRow, WorkerRow
+from voicebot.store.models.approvals import PersonRow, ReviewRow, TrackVersionRow
+from voicebot.store.models.attempt import (
+    AttemptRow,
+    DayUseRow,
+    DecisionBasisRow,
+    DecisionRow,
+    LateReportRow,
+)
 from voicebot.store.models.base import Base, Big
 from voicebot.store.models.campaign import (
     CampaignRow,
@@ -15,13 +21,21 @@ from voicebot.store.models.campaign import (
     PhoneRow,
 )
 from voicebot.store.models.control import ControlRow, NodeRow
+from voicebot.store.models.dialling import TrunkRow, WorkerRow
 from voicebot.store.models.evidence import AuditRow, RecordRow
-from voicebot.store.models.registers import AgencyRow, AgreementRow, MarkRow, StopRow, ToolRow
+from voicebot.store.models.outbox import OutboxRow, TallyRow
+from voicebot.store.models.registers import (
+    AgencyRow,
+    AgreementRow,
+    MarkRow,
+    StopRemovalRow,
+    StopRow,
+    ToolRow,
+)
 
 __all__ = [
     "AgencyRow",
     "AgreementRow",
-    "ApprovalRow",
     "AttemptRow",
     "AuditRow",
     "Base",
@@ -33,13 +47,21 @@ __all__ = [
     "ControlRow",
     "DayUseRow",
     "DebtorRow",
+    "DecisionBasisRow",
     "DecisionRow",
+    "LateReportRow",
     "MarkRow",
     "NodeRow",
+    "OutboxRow",
     "PersonRow",
     "PhoneRow",
     "RecordRow",
+    "ReviewRow",
+    "StopRemovalRow",
     "StopRow",
+    "TallyRow",
     "ToolRow",
+    "TrackVersionRow",
+    "TrunkRow",
     "WorkerRow",
 ]

@@ -14,7 +14,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import DeclarativeBase
 
-from voicebot.store.states import LIVE, AttemptState
+from voicebot.store.states import LIVE, AttemptState, phase_of
 
 Big = BigInteger().with_variant(Integer, "sqlite")
 """SQLite numbers rows only in columns of type INTEGER."""
@@ -30,9 +30,16 @@ def index_where(name: str, where: str, *columns: str, unique: bool = False) -> I
     return Index(name, *columns, unique=unique, sqlite_where=text(where), postgresql_where=text(where))
 
 
-LIVE_SQL = one_of("state", LIVE)
-OPEN_SQL = one_of("state", LIVE | {AttemptState.PLANNED})
+PLANNED_SQL = "phase = 0"
+LIVE_SQL = "phase = 1"
+OPEN_SQL = "phase < 2"
+PHASE_SQL = f"phase = CASE WHEN state = 'planned' THEN 0 WHEN {one_of('state', LIVE)} THEN 1 ELSE 2 END"
 CLOSED_SQL = one_of("state", {AttemptState.CLOSED, AttemptState.NOT_DIALLED, AttemptState.UNKNOWN})
+
+
+def phase_of_values(context: Any) -> int:
+    """The phase that a new row's state says."""
+    return phase_of(AttemptState(context.get_current_parameters()["state"]))
 
 
 class Base(DeclarativeBase):

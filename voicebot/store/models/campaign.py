@@ -55,7 +55,7 @@ class CaseRow(Base):
     id: Mapped[int] = mapped_column(Big, primary_key=True)
     campaign_id: Mapped[str] = mapped_column(ForeignKey("campaign.id"))
     case_id: Mapped[str]
-    debtor_id: Mapped[int] = mapped_column(ForeignKey("debtor.id"))
+    debtor_id: Mapped[int] = mapped_column(ForeignKey("debtor.id"), index=True)
     agency: Mapped[str | None]
     record_ct: Mapped[bytes]
     flags: Mapped[dict[str, Any]]
