@@ -169,5 +169,10 @@ class Ledger:
         """
         return self._closing.lose_others(self._named(""))
 
+    @property
+    def node(self) -> str:
+        """The prefix of this ledger's workers in the store: one for each process."""
+        return self._node
+
     def _named(self, worker: str) -> str:
         return f"{self._node}/{worker}"
