@@ -18,6 +18,7 @@ import structlog
 
 from handoff.agents import Agent, Qualification, Unqualified
 from handoff.seat import NobodyComes, Seat
+from handoff.seats_now import SeatsNow
 from handoff.settings import QueueSettings, Strategy
 from handoff.states import NOT_TAKEN, TALKED, SeatOutcome
 
@@ -50,6 +51,7 @@ class Reservation:
     worker: str
     queue: str
     expires: float
+    since: float
     talking: bool = False
 
 
@@ -152,8 +154,10 @@ class AgentQueue:
             return None
         del self._waiting[attempt_id]
         number = next(self._numbers)
-        expires = self._now() + settings.lease_s
-        chosen.reservation = Reservation(number, chosen.agent.id, attempt_id, worker, settings.name, expires)
+        now = self._now()
+        chosen.reservation = Reservation(
+            number, chosen.agent.id, attempt_id, worker, settings.name, now + settings.lease_s, now
+        )
         return Seat(chosen.agent.id, chosen.agent.sip, number)
 
     def bridged(self, reservation: int) -> bool:
@@ -200,6 +204,24 @@ class AgentQueue:
     def log_in(self, agent_id: str, logged_in: bool = True) -> None:
         """Only who is logged in is rung."""
         self._chairs[agent_id].logged_in = logged_in
+
+    # ---- for the pacing
+
+    def seats(self, queue: str) -> SeatsNow:
+        """How the agents of a queue stand now; without those who go on a break after their call."""
+        now, skill = self._now(), self._queues[queue].skill
+        free, soon, busy = 0, [], []
+        for chair in self._chairs.values():
+            staying = chair.logged_in and chair.break_reason is None
+            if not staying or skill not in chair.agent.skills or self._qualify(chair.agent) is not None:
+                continue
+            if chair.reservation is not None:
+                busy.append(now - chair.reservation.since)
+            elif now < chair.quiet_until:
+                soon.append(chair.quiet_until - now)
+            else:
+                free += 1
+        return SeatsNow(free, tuple(soon), tuple(busy))
 
     # ---- for people
 

@@ -1,0 +1,116 @@
+"""How many calls may be dialled now, so that hardly anybody who asks for an agent waits in vain.
+
+| mode        | counts on                                          | risk taken per ask                    |
+|-------------|----------------------------------------------------|---------------------------------------|
+| fixed       | nothing: all lines are used                        | whatever comes; the cap only alarms   |
+| progressive | agents who are free, or will be by their wrap-up   | steered, as below                     |
+| predictive  | these, and talking agents by the odds of their end | steered, as below                     |
+
+The bot speaks first: only some answered calls ask for an agent, and only after a while.  The forecast says
+what the next dial's risk is; the credit says which risk the campaign can afford.  Each ask whose wait is over
+earns `AIM` of the cap, each abandoned one costs 1; the risk allowed grows with the credit and is 0 without.
+With no risk allowed, and as long as nothing is known, every call in flight counts as if it asked, and only
+free agents count for it: no abandoned call can come of that but through an agent who goes away meanwhile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from handoff.seats_now import SeatsNow
+from voicebot.campaign.pacing.flow import ASKING, CallFlow, Stage, Totals
+from voicebot.campaign.pacing.forecast import forecast
+from voicebot.campaign.pacing_settings import Pacing
+
+AIM = 0.7
+"""Steers towards this share of the cap: what is left is for what no forecast sees, such as a sudden break."""
+BANK = 2.0
+"""Abandoned calls that may be saved up at most: a quiet morning does not pay for an hour of long waits."""
+RISK_PER_CREDIT = 0.12
+"""How much risk one abandoned call in credit allows."""
+KNOWN_ANSWERS = 10
+"""Answered calls whose end was seen before the odds are used at all; until then every call may ask."""
+KNOWN_TALKS = 10
+"""Talks whose end was seen before talking agents are counted on."""
+
+
+class WhyNot(StrEnum):
+    """Why nothing more is dialled now."""
+
+    LINES_FULL = "lines_full"
+    TOO_FAST = "too_fast"
+    TRUNK_OPEN = "trunk_open"
+    PROBING = "probing"
+    AGENTS_BUSY = "agents_busy"
+    NO_AGENT = "no_agent"
+    NO_NUMBER = "no_number"
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """So many calls may be dialled now; if none, why, and in how many seconds to ask again."""
+
+    calls: int
+    why: WhyNot | None = None
+    again_s: float = 0.1
+
+
+class Pacer:
+    """`before` are the campaign's counts from earlier runs and other machines."""
+
+    def __init__(self, settings: Pacing, lines: int, wrap_up_s: float, flow: CallFlow) -> None:
+        self.settings, self.lines = settings, lines
+        self._wrap_up_s, self._flow = wrap_up_s, flow
+        self.before = Totals()
+        self._credit = 0.0
+        self._credited = Totals()
+
+    @property
+    def totals(self) -> Totals:
+        """The campaign's counts, earlier ones included."""
+        return self.before + self._flow.run
+
+    def allowance(self, seats: SeatsNow) -> Allowance:
+        """How many further calls may be given out now."""
+        flow = self._flow
+        flow.sweep()
+        free_lines = self.lines - len(flow.calls)
+        if free_lines <= 0:
+            return Allowance(0, WhyNot.LINES_FULL)
+        if self.settings.mode == "fixed":
+            return Allowance(free_lines)
+        if seats.here == 0:
+            return Allowance(0, WhyNot.NO_AGENT, 1.0)
+        most = min(free_lines, int(self.settings.most_lines_per_agent * seats.here) - len(flow.calls))
+        risk = self.risk_allowed()
+        sure = self._sure(seats)
+        if risk > 0 and flow.ask.seen >= KNOWN_ANSWERS and most > max(sure, 0):
+            ahead = self.settings.mode == "predictive" and flow.busy.seen >= KNOWN_TALKS
+            sure = max(sure, forecast(flow, seats, self._wrap_up_s, ahead=ahead).most(most, risk))
+        calls: int = min(most, sure)
+        return Allowance(calls) if calls > 0 else Allowance(0, WhyNot.AGENTS_BUSY, 0.5)
+
+    def _sure(self, seats: SeatsNow) -> int:
+        """Dials that would find a free agent even if every call in flight asked."""
+        may_ask = self._flow.count(Stage.GIVEN, Stage.DIALLED, Stage.ANSWERED, Stage.WAITING)
+        return seats.free - may_ask
+
+    def risk_allowed(self) -> float:
+        """The risk that the next dial may have, 0…1; 0 when the credit is used up."""
+        self._settle()
+        likely = int((self._flow.waits() > self._flow.max_wait_s / 2).sum())
+        credit = self._credit - likely
+        return max(0.0, AIM * self.settings.abandon_cap + RISK_PER_CREDIT * credit)
+
+    def _settle(self) -> None:
+        """Books what was counted since."""
+        totals = self.totals
+        wanted, abandoned = totals.wanted - self._credited.wanted, totals.abandoned - self._credited.abandoned
+        self._credited = totals
+        self._credit = min(BANK, self._credit + AIM * self.settings.abandon_cap * wanted - abandoned)
+
+    @property
+    def asking(self) -> int:
+        """Debtors who wait for an agent now."""
+        return self._flow.count(*ASKING)
