@@ -1,4 +1,4 @@
-"""Registers: stop list, marks on cases, caller numbers, agencies, agreements."""
+"""Registers: stop list and removals from it, marks on cases, caller numbers, agencies, agreements."""
 
 from __future__ import annotations
 
@@ -6,15 +6,19 @@ from typing import Any
 
 from sqlalchemy import (
     CheckConstraint,
+    ForeignKey,
     Index,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from voicebot.store.models.base import Base, Big
+from voicebot.store.models.base import Base, Big, index_where
 
 
 class StopRow(Base):
-    """An entry of the stop list: a number or a debtor, of one institution or of all ('*')."""
+    """An entry of the stop list: a number or a debtor, of one institution or of all ('*').
+
+    Nothing is deleted: a removed entry keeps its row.
+    """
 
     __tablename__ = "stop_list"
     __table_args__ = (
@@ -33,6 +37,21 @@ class StopRow(Base):
     attempt_id: Mapped[str | None]
     made_ms: Mapped[int] = mapped_column(Big)
     expires_ms: Mapped[int | None] = mapped_column(Big)
+    removed_ms: Mapped[int | None] = mapped_column(Big)
+
+
+class StopRemovalRow(Base):
+    """A removal as one person asked for it and another confirmed it; `signatures` are over `document`."""
+
+    __tablename__ = "stop_removal"
+    __table_args__ = (index_where("one_open_removal", "done_ms IS NULL", "stop_id", unique=True),)
+
+    id: Mapped[str] = mapped_column(primary_key=True)
+    stop_id: Mapped[int] = mapped_column(Big, ForeignKey("stop_list.id"))
+    document: Mapped[dict[str, Any]]
+    signatures: Mapped[list[Any]]
+    asked_ms: Mapped[int] = mapped_column(Big)
+    done_ms: Mapped[int | None] = mapped_column(Big)
 
 
 class MarkRow(Base):
@@ -48,11 +67,13 @@ class MarkRow(Base):
     made_by: Mapped[str]
     evidence: Mapped[str]
     made_ms: Mapped[int] = mapped_column(Big)
+    expires_ms: Mapped[int | None] = mapped_column(Big)
     cleared_ms: Mapped[int | None] = mapped_column(Big)
+    cleared_by: Mapped[str | None]
 
 
 class ToolRow(Base):
-    """A registered caller number (作业工具)."""
+    """A registered caller number (作业工具), signed by its registrar and its approver if by command."""
 
     __tablename__ = "tool"
 
@@ -64,6 +85,8 @@ class ToolRow(Base):
     valid_to: Mapped[int]
     registered_by: Mapped[str]
     approved_by: Mapped[str | None]
+    signatures: Mapped[list[Any]]
+    "[person, signature] pairs; empty when a file brought it in."
 
 
 class AgencyRow(Base):
@@ -78,16 +101,28 @@ class AgencyRow(Base):
 
 
 class AgreementRow(Base):
-    """约定: what a debtor agreed to beforehand, with the evidence for it."""
+    """约定: what a debtor agreed to beforehand, with the evidence for it.
+
+    In force from `from_ms` to `to_ms`; with `hours` ("22:00-23:30", local time in `timezone`) only then.
+    """
 
     __tablename__ = "agreement"
     __table_args__ = (CheckConstraint("kind IN ('window', 'extra_call')", name="agreement_kind"),)
 
     id: Mapped[int] = mapped_column(Big, primary_key=True)
+    institution: Mapped[str]
     debtor_bix: Mapped[bytes] = mapped_column(index=True)
+    debtor_ct: Mapped[bytes | None]
     kind: Mapped[str]
     from_ms: Mapped[int] = mapped_column(Big)
     to_ms: Mapped[int] = mapped_column(Big)
+    hours: Mapped[str | None]
+    timezone: Mapped[str | None]
+    calls_per_day: Mapped[int | None]
+    "Of an extra_call: how many connected calls a day were agreed to."
+    source: Mapped[str]
     evidence_id: Mapped[str]
     made_by: Mapped[str]
+    made_ms: Mapped[int | None] = mapped_column(Big)
     revoked_ms: Mapped[int | None] = mapped_column(Big)
+    revoked_by: Mapped[str | None]
