@@ -1,164 +1,224 @@
-"""From draft to approved: submitted by its author, signed by two other people.
+"""The reviewers' desk: what each person may do with a version, and what is written of it.
 
-Documents are JSON files in the site's folder of approvals, in the form that the store imports
-(voicebot.store.approvals).  While signatures are missing the document lies in `submitted/`; with the
-second one it moves up, and only then any store takes it.
+Everything happens in the site's store, in one transaction each: nothing is half-approved by a crash.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Set
 from pathlib import Path
-from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from dialogs.track import Track
-from scripts_review.lint import is_clean, lint
-from scripts_review.people import AUTHOR, REVIEWER, People, person_with_role
+from scripts_review.four_eyes import (
+    AUTHORS,
+    REVIEWERS,
+    REVOKERS,
+    person_with,
+    require_another_person,
+    require_clean,
+    require_publishable,
+    require_state,
+    require_whole,
+    require_words,
+)
+from scripts_review.topics import SeniorTopics
+from voicebot.clock import Clock
 from voicebot.errors import InputError
-from voicebot.store.approvals import signed_document
-from voicebot.store.signatures import is_signed_by, public_text, sign
+from voicebot.policy.gate import Gate
+from voicebot.store.approvals import VERIFY, Approvals
+from voicebot.store.database import Store
+from voicebot.store.people import People, Person
+from voicebot.store.review_record import ReviewRecord, Standing
+from voicebot.store.reviews import ReviewLog, Signed, document_of
+from voicebot.store.signatures import public_text
+from voicebot.store.track_states import SPEAKABLE, Action, TrackState
+from voicebot.store.track_versions import TrackContent, TrackVersions, parse_reference
 
-NEEDED = 2
-"""Approvals that publishing takes (policy pack, CN-PU-01)."""
-Document = Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Review:
-    """Where a digest stands: draft, submitted or approved; `signed_by` are the reviewers so far."""
-
-    track: str
-    version: str
-    digest: str
-    state: str
-    author: str = ""
-    signed_by: tuple[str, ...] = ()
+Key = Callable[[], Ed25519PrivateKey]
+"""Gives the person's private key; called when all else holds: nobody types a passphrase for a refusal."""
+Check = Callable[[ReviewRecord], None]
+WORDS = {
+    Action.SUBMIT: "submitted",
+    Action.APPROVE: "approved",
+    Action.REJECT: "rejected",
+    Action.REVOKE: "revoked",
+}
 
 
 class Desk:
-    """The reviewers' desk over one folder of documents."""
+    """The desk over a store.  `gate` holds what publishing takes by the site's policy packs."""
 
-    def __init__(self, folder: Path, people: People) -> None:
-        self._folder, self._people = folder, people
+    def __init__(self, store: Store, gate: Gate, clock: Clock, topics: SeniorTopics | None = None) -> None:
+        self._store, self._gate, self._clock = store, gate, clock
+        self._topics = topics or SeniorTopics.load()
+        self._people, self._log = People(store), ReviewLog(store, clock)
+        self._approvals, self._versions = Approvals(store), TrackVersions(store)
 
-    def submit(self, path: Path, author: str, now: datetime) -> Review:
-        """Puts a lint-clean track before the reviewers.  InputError when it is not clean or already there."""
-        person_with_role(self._people, author, AUTHOR)
-        track = _clean(path)
-        if self._find(track.digest) is not None:
-            raise InputError(
-                f"{track.id}@{track.version} is already submitted", "Approve it, or change it.", path
-            )
-        document = signed_document(
-            track.id, str(track.version), track.digest, "approved", author, now, signers={}
+    def submit(
+        self, path: Path, person_id: str, key: Key, *, author: str = "", comment: str = ""
+    ) -> Standing:
+        """Puts a lint-clean track before the reviewers, whole.  `author`: who wrote it, else the submitter.
+
+        InputError for lint errors, strangers, a version that is there already.
+        """
+        person = person_with(self._people, person_id, AUTHORS)
+        person_with(self._people, author or person_id, AUTHORS)
+        require_clean(path)
+        track = Track.load(path)
+        content = TrackContent.of(track)
+        if content.digest != track.digest:
+            raise InputError("the files changed while they were read", "Submit again.", path)
+
+        def check(record: ReviewRecord) -> None:
+            known = record.of(track.id, track.version)
+            if known is None:
+                return
+            if known.digest != content.digest:
+                raise InputError(
+                    f"{content.reference} was already submitted with another text",
+                    f"Raise the version in its header to {_next_version(record, track.id)}.",
+                    path,
+                )
+            require_state(known, {TrackState.DRAFT}, WORDS[Action.SUBMIT])
+
+        draft = Standing(track.id, track.version, content.digest, track.lint, track.voices)
+        draft.author, draft.topics = author or person_id, tuple(sorted(self._topics.of(track)))
+        return self._write(content, Action.SUBMIT, person, key, comment, check, draft)
+
+    def approve(self, reference: str, person_id: str, key: Key, comment: str) -> Standing:
+        """Signs a submitted version; the last signature that it takes publishes it and supersedes the others.
+
+        One more signature is taken for an approved version whose signatures do not all count any more.
+        InputError for its author, its submitter, a stranger, a foreign key, lint errors, a changed content.
+        """
+        person = person_with(self._people, person_id, REVIEWERS)
+        require_words(comment, "comment")
+        content = self._content(reference)
+        with content.unpacked() as path:
+            require_clean(path)
+
+        def check(record: ReviewRecord) -> None:
+            standing = _standing(record, content)
+            if standing.state not in SPEAKABLE or standing.speakable:
+                require_state(standing, {TrackState.SUBMITTED}, WORDS[Action.APPROVE])
+            require_another_person(standing, person)
+            require_publishable(self._gate, standing, person)
+
+        return self._write(content, Action.APPROVE, person, key, comment, check)
+
+    def reject(self, reference: str, person_id: str, key: Key, reason: str) -> Standing:
+        """Sends a submitted version back to its author.  InputError when it is not submitted."""
+        return self._answer(
+            reference, Action.REJECT, {TrackState.SUBMITTED}, REVIEWERS, person_id, key, reason
         )
-        _write(self._waiting(track.digest), document)
-        return self.review(track)
 
-    def approve(self, path: Path, reviewer: str, key: Ed25519PrivateKey) -> Review:
-        """Signs a submitted track.  InputError for the author, a stranger, a foreign key, a changed file."""
-        person = person_with_role(self._people, reviewer, REVIEWER)
-        if person.public_key != public_text(key):
-            raise InputError(f"this is not the key of {reviewer}", "Register its public half first.")
-        track = _clean(path)
-        document = self._find(track.digest)
-        if document is None:
-            raise InputError("this text was not submitted, or was changed since", "Submit it first.", path)
-        if document["author"] == reviewer:
-            raise InputError("the author cannot approve", "It takes another person.", path)
-        if reviewer in self._signed_by(document):
-            raise InputError(f"{reviewer} has already approved", "It takes another person.", path)
-        body = {name: value for name, value in document.items() if name != "signatures"}
-        signed = {
-            **body,
-            "signatures": [*document["signatures"], {"person": reviewer, "signature": sign(key, body)}],
-        }
-        if len(self._signed_by(signed)) >= NEEDED:
-            _write(self._published(track.digest), signed)
-            self._waiting(track.digest).unlink(missing_ok=True)
-        else:
-            _write(self._waiting(track.digest), signed)
-        return self.review(track)
+    def revoke(self, reference: str, person_id: str, key: Key, reason: str) -> Standing:
+        """Takes an approved version out of use at once: nothing new is dialled with it."""
+        return self._answer(reference, Action.REVOKE, SPEAKABLE, REVOKERS, person_id, key, reason)
 
-    def review(self, track: Track) -> Review:
-        """Where the track stands."""
-        document = self._find(track.digest)
-        if document is None:
-            return Review(track.id, str(track.version), track.digest, "draft")
-        signed = self._signed_by(document)
-        state = "approved" if approved(track.digest, [document], self._people) else "submitted"
-        return Review(track.id, str(track.version), track.digest, state, str(document["author"]), signed)
+    def standing(self, reference: str) -> Standing:
+        """Where a version stands.  InputError when it was never submitted."""
+        found = self._approvals.record().of(*parse_reference(reference))
+        if found is None:
+            raise InputError(f"{reference} was not submitted here", "See `scripts-review list`.")
+        return found
 
-    def _signed_by(self, document: Document) -> tuple[str, ...]:
-        return tuple(sorted(reviewers(document, self._people)))
+    def _answer(
+        self,
+        reference: str,
+        action: Action,
+        states: Set[TrackState],
+        roles: Set[str],
+        person_id: str,
+        key: Key,
+        reason: str,
+    ) -> Standing:
+        person = person_with(self._people, person_id, roles)
+        require_words(reason, "reason")
+        content = self._content(reference)
+        return self._write(
+            content,
+            action,
+            person,
+            key,
+            reason,
+            lambda record: require_state(_standing(record, content), states, WORDS[action]),
+        )
 
-    def _find(self, digest: str) -> Document | None:
-        for path in (self._published(digest), self._waiting(digest)):
-            if path.exists():
-                return _read(path)
-        return None
+    def _write(
+        self,
+        content: TrackContent,
+        action: Action,
+        person: Person,
+        key: Key,
+        comment: str,
+        check: Check,
+        draft: Standing | None = None,
+    ) -> Standing:
+        """Checks, asks for the key, checks again in the transaction that writes.  `draft`: a submission."""
+        record = self._approvals.record()
+        require_whole(record)
+        check(record)
+        private = key()
+        if public_text(private) != person.public_key:
+            raise InputError(f"this is not the key of {person.id}", "Register its public half first.")
+        with self._store.begin() as connection:
+            self._log.lock_in(connection)
+            record = self._approvals.record_in(connection)
+            require_whole(record)
+            check(record)
+            if draft is not None:
+                self._versions.add_in(connection, content)
+            before = draft or _standing(record, content)
+            self._log.append_in(connection, self._signed(content, action, before, person, private, comment))
+            record = self._approvals.record_in(connection)
+            after = _standing(record, content)
+            if after.state is TrackState.APPROVED and before.state is TrackState.SUBMITTED:
+                for other in list(record.versions.values()):
+                    if other.track == after.track and other.state is TrackState.APPROVED and other != after:
+                        old = self._versions.find_in(connection, other.track, other.version)
+                        assert old is not None, "a version without content is never approved"
+                        said = f"{after.reference} is approved"
+                        self._log.append_in(
+                            connection, self._signed(old, Action.SUPERSEDE, other, person, private, said)
+                        )
+            require_whole(self._approvals.record_in(connection))
+        return self.standing(content.reference)
 
-    def _published(self, digest: str) -> Path:
-        return self._folder / f"{digest}.json"
+    def _signed(
+        self,
+        content: TrackContent,
+        action: Action,
+        about: Standing,
+        person: Person,
+        private: Ed25519PrivateKey,
+        comment: str,
+    ) -> Signed:
+        return document_of(
+            content,
+            action,
+            author=about.author,
+            person=person.id,
+            key=private,
+            asked_at=self._clock.now(),
+            comment=comment,
+            roles=person.roles,
+            submission=about.submission,
+            topics=about.topics,
+        )
 
-    def _waiting(self, digest: str) -> Path:
-        return self._folder / "submitted" / f"{digest}.json"
-
-
-def approved(digest: str, documents: Iterable[Document], people: People) -> bool:
-    """True when the newest document on `digest` is an approval with enough valid signatures.
-
-    A revocation counts with one reviewer's signature; a document whose signatures do not hold counts nothing.
-    """
-    counted = []
-    for document in documents:
-        if document.get("digest") != digest:
-            continue
-        needed = NEEDED if document.get("state") == "approved" else 1
-        if len(reviewers(document, people)) >= needed:
-            counted.append((str(document["signed_at"]), str(document["state"])))
-    return bool(counted) and max(counted)[1] == "approved"
-
-
-def reviewers(document: Document, people: People) -> set[str]:
-    """Reviewers, other than the author, whose signature on this document holds."""
-    body = {name: value for name, value in document.items() if name != "signatures"}
-    found = set()
-    for entry in document.get("signatures", ()):
-        person = people.get(str(entry.get("person")))
-        if person is None or person.public_key is None or REVIEWER not in person.roles:
-            continue
-        if person.id != document.get("author") and is_signed_by(
-            person.public_key, body, str(entry.get("signature"))
-        ):
-            found.add(person.id)
-    return found
+    def _content(self, reference: str) -> TrackContent:
+        return self._versions.find(*parse_reference(reference))
 
 
-def _clean(path: Path) -> Track:
-    findings = [finding for finding in lint(path) if finding.severity == "error"]
-    if not is_clean(findings):
-        raise InputError(f"lint: {findings[0]}", f"{len(findings)} errors; see `scripts-review lint`.", path)
-    return Track.load(path)
+def _standing(record: ReviewRecord, content: TrackContent) -> Standing:
+    standing = record.versions.get(content.digest)
+    if standing is None:
+        raise InputError(f"{content.reference} has content, but no submission", VERIFY)
+    return standing
 
 
-def _read(path: Path) -> Document:
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise InputError("the approval document cannot be read", "", path) from None
-    if not isinstance(document, dict):
-        raise InputError("this is no approval document", "", path)
-    return document
-
-
-def _write(path: Path, document: Document) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_suffix(".part")
-    part.write_text(json.dumps(document, ensure_ascii=False, indent=1), encoding="utf-8")
-    part.replace(path)
+def _next_version(record: ReviewRecord, track: str) -> int:
+    return max(one.version for one in record.versions.values() if one.track == track) + 1

@@ -4,8 +4,6 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/step.sh"
 
-TRACK=dialogs/talktracks/reminder.yaml
-
 kind=${1:-demo}
 case $kind in
 demo) environment=core ;;
@@ -28,5 +26,4 @@ step() {
 
 step "models" .venv/bin/voicebot models install
 [ "$kind" = demo ] || step "models for the tests" .venv/bin/voicebot models install vosk-ko
-step "talk track" .venv/bin/python -m dialogs.build $TRACK --out var/tracks
-step "demo site and prompts" .venv/bin/voicebot demo prepare
+step "talk tracks, demo site and prompts" .venv/bin/voicebot demo prepare

@@ -88,8 +88,6 @@ class Site(BaseSettings):
     runs: Path = Path()
     keys: Path = Path()
     "The site's key ring."
-    approvals: Path = Path()
-    "Signed approval documents of talk tracks."
     store: str = ""
     "sqlite:///FILE or postgresql://USER@HOST/NAME."
     talktracks: Path = Path("dialogs/talktracks")
@@ -124,7 +122,7 @@ class Site(BaseSettings):
         """What is not named lies below `var`."""
         if isinstance(data, dict):
             var = Path(data.get("var", "var"))
-            for name in ("models", "prompts", "tracks", "runs", "approvals"):
+            for name in ("models", "prompts", "tracks", "runs"):
                 data.setdefault(name, var / name)
             data.setdefault("keys", var / "keys.json")
             data.setdefault("store", f"sqlite:///{var / 'voicebot.db'}")

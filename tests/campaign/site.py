@@ -8,8 +8,7 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-
+from tests.scripts_review import reviewed
 from tests.store.stores import SHANGHAI
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.contact_list import ListRow
@@ -17,17 +16,15 @@ from voicebot.campaign.ledger import Claim, Ledger
 from voicebot.clock import ManualClock
 from voicebot.policy.gate import Gate
 from voicebot.policy.pack import load_pack
-from voicebot.store.approvals import Approvals, signed_document
 from voicebot.store.database import Store
-from voicebot.store.people import People
 from voicebot.store.registers import Agencies, Tool, Tools
-from voicebot.store.signatures import public_text
 
 PACK = load_pack(Path(__file__).parents[2] / "configs/policies/cn-gbt45251-2025.yaml")
 INSTITUTION = "海城消费金融"
 OWN_NUMBER, AGENCY_NUMBER, UNFILED = "+862160000001", "+862160000002", "+862160000003"
 AGENCY = "海岸服务"
-DIGEST = "d" * 64
+CONTENT = reviewed.content("reminder", 3)
+DIGEST = CONTENT.digest
 
 
 @dataclass
@@ -118,16 +115,12 @@ def build(store: Store, clock: ManualClock, folder: Path, recorder_ready: Callab
     return LedgerSite(store, clock, ledger, gate, folder / "balances.csv")
 
 
-def approve(store: Store, state: str = "approved", at: str = "2026-03-01T09:00:00+08:00") -> None:
-    """Two reviewers sign the talk track's digest."""
-    key = Ed25519PrivateKey.generate()
-    reviewers = ("reviewer-wang", "reviewer-sun")
-    for reviewer in reviewers:
-        People(store).register(reviewer, "王岚", ["reviewer"], public_text(key))
-    signers = {reviewer: key for reviewer in reviewers}
-    when = datetime.fromisoformat(at)
-    document = signed_document("reminder", "3", DIGEST, state, "author-chen", when, signers)
-    Approvals(store).import_document(document)
+def approve(store: Store, state: str = "approved", at: str = reviewed.SIGNED_AT) -> None:
+    """Two reviewers sign the talk track, or one of them revokes it."""
+    if state == "approved":
+        reviewed.approve(store, CONTENT, at=at)
+    else:
+        reviewed.revoke(store, CONTENT, at=at)
 
 
 def at(hour: int, minute: int, day: int = 2) -> datetime:

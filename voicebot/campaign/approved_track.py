@@ -1,45 +1,68 @@
-"""Which version of its talk track a campaign speaks: one that two people approved and that was built."""
+"""Which version of its talk track a campaign speaks: the approved one that it names, built from the store."""
 
 from __future__ import annotations
 
 import difflib
 from pathlib import Path
 
+from dialogs.build import build
 from dialogs.errors import TrackError
+from dialogs.manifest import Manifest
 from dialogs.track import Track
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.errors import InputError, NotReady
+from voicebot.errors import InputError
 from voicebot.settings import Site
 from voicebot.store.approvals import Approval, Approvals
+from voicebot.store.track_versions import parse_reference
 
 KEY = "talk_track"
 
 
 def approved_digest(site: Site, campaign: Campaign, approvals: Approvals) -> str:
-    """The digest to speak.  InputError when it is not approved, NotReady when it is not built."""
-    approval = approvals.newest(campaign.track_id)
-    if approval is None or f"{approval.track}@{approval.version}" != campaign.talk_track:
-        raise _not_approved(site.talktracks, campaign, approval)
-    if not (site.tracks / approval.digest / "manifest.json").is_file():
-        source = site.talktracks / f"{campaign.track_id}.yaml"
-        raise NotReady(
-            f"the approved version {approval.digest[:12]} of the talk track "
-            f"{campaign.talk_track} is not built",
-            f"Run: python -m dialogs.build {source} --out {site.tracks}",
-            key=KEY,
-        )
+    """The digest to speak.  InputError when the version is not approved.
+
+    What is not built on this machine is built from the store's content (blocks for a minute or so); what is
+    built must be what was approved, word by word.
+    """
+    track, version = parse_reference(campaign.talk_track)
+    if approvals.record().of(track, version) is None and not _is_submitted(approvals, track):
+        raise _unknown(site.talktracks, campaign)
+    approval = approvals.resolve(campaign.talk_track)
+    require_built(site, approval, approvals)
     return approval.digest
 
 
-def _not_approved(folder: Path, campaign: Campaign, other: Approval | None) -> InputError:
-    """Why a track has no approved version: it is misspelt, or another version is approved, or none."""
+def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manifest:
+    """The manifest of an approved version, built when it is missing.
+
+    InputError when what lies in the folder of tracks says other words than were approved.
+    """
+    content = approvals.content(approval)
+    path = site.tracks / approval.digest / "manifest.json"
+    with content.unpacked() as source:
+        approved = Manifest.of(Track.load(source))
+        if not path.is_file() or not (path.parent / "model.tar.gz").is_file():
+            return build(source, site.tracks.resolve(), site.rasa_python.absolute())
+    built = Manifest.load(path)
+    if built.model_copy(update={"project": "", "model": ""}) != approved:
+        raise InputError(
+            f"what was built of {approval.reference} is not what was approved",
+            f"Remove the folder; it is built again by: scripts-review prepare {approval.reference}.",
+            path.parent,
+        )
+    return built
+
+
+def _is_submitted(approvals: Approvals, track: str) -> bool:
+    return any(one.track == track for one in approvals.record().versions.values())
+
+
+def _unknown(folder: Path, campaign: Campaign) -> InputError:
+    """Why nobody knows a track: it is misspelt, or it was never submitted."""
     track = campaign.track_id
     known = [path.stem for path in sorted(folder.glob("*.yaml")) if _is_track(path)]
     if track in known:
-        do = f"Run: scripts-review submit {folder / track}.yaml, let two others approve it, "
-        do += "then run: voicebot apply."
-        if other is not None:
-            do = f"Approved is {other.track}@{other.version}. {do}"
+        do = f"Run: scripts-review submit {folder / track}.yaml --as AUTHOR, and let two others approve it."
         return InputError(f"the talk track {campaign.talk_track} is not approved", do, key=KEY)
     near = difflib.get_close_matches(track, known, 1)
     hint = f"Did you mean {near[0]!r}? " if near else ""

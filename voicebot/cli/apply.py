@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import getpass
-import json
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -20,11 +19,10 @@ from voicebot.campaign.register_files import load_people, load_tools
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
-from voicebot.store.approvals import Approvals
 from voicebot.store.audit import AuditChain
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
-from voicebot.store.models import AgencyRow, ApprovalRow, PersonRow
+from voicebot.store.models import AgencyRow, PersonRow
 from voicebot.store.people import People
 from voicebot.store.registers import Agencies, Tools
 
@@ -50,7 +48,7 @@ def apply(
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Bring people, caller numbers, agencies and approvals from the files into the site's store.
+    """Bring people, caller numbers and agencies from the files into the site's store.
 
     Shows first what would change.  Nothing is taken out of the store.
     """
@@ -116,45 +114,20 @@ def _bring(store: Store, site: Site, there: Register) -> list[Item]:
     InputError names the file that does not hold.
     """
     besides: list[Item] = []
-    people, signers = People(store), set[str]()
+    people = People(store)
     try:
         for person in load_people(site.people).people:
             if person.public_key is None:
                 besides.append(Item(LEFT_OUT, "person", person.id, "has no public key yet, so cannot sign"))
                 continue
             people.register(person.id, person.name, person.roles, person.public_key)
-            signers.add(person.id)
     except InputError as fault:
         raise _in_file(fault, site.people) from None
     try:
         load_tools(site.tools).bring_into(Tools(store), Agencies(store))
     except InputError as fault:
         raise _in_file(fault, site.tools) from None
-    approvals = Approvals(store, people)
-    for path in sorted(site.approvals.glob("*.json")):
-        name, strangers = _signed_by_others(path, signers)
-        if ("approval", name) in there:
-            besides.append(Item(UNCHANGED, "approval", name))
-        elif strangers:
-            why = f"no public key in {site.people} of {', '.join(strangers)}"
-            besides.append(Item(LEFT_OUT, "approval", name, why))
-        else:
-            approvals.import_file(path)
     return besides
-
-
-def _signed_by_others(path: Path, signers: set[str]) -> tuple[str, list[str]]:
-    """A document's id, and who signed it without being known here.
-
-    A revocation is never left out: one that cannot be checked must be seen.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-        names = [str(entry["person"]) for entry in document["signatures"]]
-        known = set(signers) if document["state"] == "approved" else set(names)
-        return str(document["id"]), [name for name in names if name not in known]
-    except (ValueError, KeyError, TypeError):
-        raise InputError("this is no approval document", "Take it away or export it again.", path) from None
 
 
 def _in_file(fault: InputError, path: Path) -> InputError:
@@ -170,8 +143,6 @@ def _held(store: Store) -> Register:
     with store.reading() as connection:
         ids = list(connection.execute(select(PersonRow.id).order_by(PersonRow.id)).scalars())
         agencies = connection.execute(select(AgencyRow.__table__).order_by(AgencyRow.name)).mappings().all()
-        signed = select(ApprovalRow.id, ApprovalRow.document).order_by(ApprovalRow.signed_ms, ApprovalRow.id)
-        documents = connection.execute(signed).all()
     for person in filter(None, map(people.find, ids)):
         held["person", person.id] = person.__dict__
     for tool in Tools(store).all():
@@ -179,8 +150,6 @@ def _held(store: Store) -> Register:
     for row in agencies:
         evaluated = None if row["evaluated"] is None else date.fromordinal(row["evaluated"])
         held["agency", row["name"]] = {**row, "evaluated": evaluated}
-    for approval_id, document in documents:
-        held["approval", approval_id] = document
     return held
 
 

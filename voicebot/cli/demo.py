@@ -10,19 +10,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from dialogs.manifest import Manifest
-from dialogs.track import Track
+from voicebot.campaign.approved_track import require_built
 from voicebot.campaign.balances import balance_source
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import read_lists
-from voicebot.campaign.demo_site import approve_track, prepare_keys
+from voicebot.campaign.demo_site import approve_tracks, prepare_keys
 from voicebot.campaign.enrolment import case_slots
 from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.clock import today
-from voicebot.errors import NotReady
+from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 from voicebot.simulate import voices
 from voicebot.simulate.scenario import SCENARIOS
 from voicebot.speech.tts.cache import PromptCache
+from voicebot.store.approvals import Approvals
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
 
 DEMO = Path("configs/campaigns/demo.yaml")
 LINE_EVERY = 50
@@ -41,9 +44,14 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
     """Make demo keys and approvals, and render every prompt.  Skips what is there."""
     site = load_site()
     campaign = load_campaign(file, site.trunks)
-    manifest = built_track(site, campaign)
     prepare_keys(site)
-    approve_track(site, manifest.track, str(manifest.version), manifest.digest)
+    approve_tracks(site)
+    manifests = built_tracks(site)
+    manifest = next((one for one in manifests if f"{one.track}@{one.version}" == campaign.talk_track), None)
+    if manifest is None:
+        raise InputError(
+            f"the talk track {campaign.talk_track} is not approved", "See: scripts-review list.", file
+        )
     _render(site, campaign, manifest)
     own = campaign.simulation.scenarios if campaign.simulation else None
     speech = voices.needed(own or SCENARIOS)
@@ -51,17 +59,15 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
         voices.render(speech, site.models, site.prompts)
 
 
-def built_track(site: Site, campaign: Campaign) -> Manifest:
-    """The manifest of the talk track as it stands in the folder.  NotReady when it is not built."""
-    track = Track.load(site.talktracks / f"{campaign.track_id}.yaml")
-    path = site.tracks / track.digest / "manifest.json"
-    if not path.is_file():
-        raise NotReady(
-            f"the talk track {campaign.track_id} is not built.",
-            f"Run: python -m dialogs.build {track.path} --out {site.tracks}",
-            where=path.parent,
-        )
-    return Manifest.load(path)
+def built_tracks(site: Site) -> list[Manifest]:
+    """Every approved version, built where it was missing (a minute or so each)."""
+    store = Store.open(site.store, KeyRing.load(site.keys))
+    try:
+        approvals = Approvals(store)
+        standings = [one for one in approvals.record().versions.values() if one.speakable]
+        return [require_built(site, approvals.resolve(one.reference), approvals) for one in standings]
+    finally:
+        store.close()
 
 
 def _render(site: Site, campaign: Campaign, manifest: Manifest) -> None:

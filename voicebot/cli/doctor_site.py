@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -12,9 +11,9 @@ from dialogs.manifest import Manifest
 from sip.trunk import Trunk, load_trunks
 from voicebot.cli.finding import Finding
 from voicebot.cli.trunk_probe import answer_to_options
-from voicebot.errors import InputError
 from voicebot.settings import Site
 from voicebot.speech.models import ModelShelf, choose
+from voicebot.store.approvals import TAMPERED, VERIFY, Approvals
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
@@ -86,44 +85,29 @@ def store(site: Site) -> Finding:
 
 
 def tracks(site: Site) -> Finding:
-    """Every approved digest was built, so that it can be spoken."""
-    approved = _approved(site)
+    """Every approved version was built on this machine, and the record of reviews is whole."""
+    url = make_url(site.store)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return Finding.bad("no talk track is approved yet", f"scripts-review submit, approve. {PREPARE}")
+    store = Store.open(site.store, KeyRing.load(site.keys))
+    try:
+        record = Approvals(store).record()
+    finally:
+        store.close()
+    if record.faults:
+        return Finding.bad(f"{TAMPERED}: {record.faults[0]}", VERIFY)
+    approved = [one for one in record.versions.values() if one.speakable]
     if not approved:
-        return Finding.bad(
-            f"no approved talk track in {site.approvals}", f"scripts-review approve. {PREPARE}"
-        )
+        return Finding.bad("no talk track is approved yet", f"scripts-review submit, approve. {PREPARE}")
     built = []
-    for digest, name in approved.items():
-        folder = site.tracks / digest
+    for one in approved:
+        folder = site.tracks / one.digest
         if not (folder / "manifest.json").exists() or not (folder / "model.tar.gz").exists():
-            source = site.talktracks / f"{name.split()[0]}.yaml"
-            do = f"Run: .venv/bin/python -m dialogs.build {source} --out {site.tracks}"
-            return Finding.bad(f"{name} ({digest[:12]}) is approved but not built", do)
+            do = f"Run: scripts-review prepare {one.reference}"
+            return Finding.bad(f"{one.reference} ({one.digest[:12]}) is approved but not built", do)
         manifest = Manifest.load(folder / "manifest.json")
-        built.append(f"{name} ({digest[:12]}, {len(manifest.lines)} lines)")
+        built.append(f"{one.reference} ({one.digest[:12]}, {len(manifest.lines)} lines)")
     return Finding.fine(f"approved and built: {', '.join(built)}")
-
-
-def _approved(site: Site) -> dict[str, str]:
-    """Digests that the site's documents approve, the newest word counting, with track and version.
-
-    Signatures are checked when a run imports the documents; here it is asked whether anything is there.
-    """
-    newest: dict[str, dict[str, str]] = {}
-    for path in sorted(site.approvals.glob("*.json")):
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except ValueError:
-            raise InputError("this is no JSON", "Take it away or export it again.", path) from None
-        if isinstance(document, dict) and {"digest", "state", "signed_at"} <= document.keys():
-            known = newest.get(document["digest"])
-            if known is None or known["signed_at"] <= document["signed_at"]:
-                newest[document["digest"]] = document
-    return {
-        digest: f"{document.get('track')} {document.get('version')}"
-        for digest, document in newest.items()
-        if document["state"] == "approved"
-    }
 
 
 def trunks(site: Site) -> Finding:

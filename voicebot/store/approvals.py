@@ -1,150 +1,174 @@
-"""Approvals of talk tracks, as signed documents: any fresh store can import them and checks every signature.
+"""Which versions of talk tracks may be spoken: what the dialler asks at every claim and permit.
 
-A document is a JSON object:
-  {"kind": "approval", "id": …, "track": …, "version": …, "digest": …, "state": "approved" | "revoked",
-   "author": person, "signed_at": ISO time, "signatures": [{"person": …, "signature": base64}, …]}
-Each signature is over the document without its `signatures`.  An approval takes two reviewers other than
-the author (policy pack, CN-PU-01); a revocation takes one.
+The answer comes from the record of reviews in the site's store: signatures that hold, by people who may
+sign, over a content that still hashes to its digest.  A record that does not hold approves nothing.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import time
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Any
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, select
 
 from voicebot.errors import InputError
-from voicebot.store.audit import moment_ms
 from voicebot.store.database import Store
-from voicebot.store.models import ApprovalRow
+from voicebot.store.models import AuditRow, ReviewRow
 from voicebot.store.people import People
-from voicebot.store.signatures import is_signed_by, sign
+from voicebot.store.review_record import (
+    NEEDED,
+    ReviewLine,
+    ReviewRecord,
+    Standing,
+    judge,
+)
+from voicebot.store.reviews import AUDITED
+from voicebot.store.track_states import SPEAKABLE, TrackState
+from voicebot.store.track_versions import TrackContent, TrackVersions, parse_reference
 
-FIELDS = ("id", "track", "version", "digest", "state", "author", "signed_at", "signatures")
-NEEDED = {"approved": 2, "revoked": 1}
-"""How many reviewers other than the author must have signed."""
-_NEWEST_FIRST = (ApprovalRow.signed_ms.desc(), ApprovalRow.id.desc())
-
-
-def signed_document(
-    track: str,
-    version: str,
-    digest: str,
-    state: str,
-    author: str,
-    signed_at: datetime,
-    signers: Mapping[str, Ed25519PrivateKey],
-) -> dict[str, Any]:
-    """A document as people sign it; `signers` are their private keys by person id."""
-    body: dict[str, Any] = {
-        "kind": "approval",
-        "id": f"{digest[:16]}-{state}-{signed_at:%Y%m%dT%H%M%S}",
-        "track": track,
-        "version": version,
-        "digest": digest,
-        "state": state,
-        "author": author,
-        "signed_at": signed_at.isoformat(timespec="seconds"),
-    }
-    signatures = [{"person": person, "signature": sign(key, body)} for person, key in sorted(signers.items())]
-    return {**body, "signatures": signatures}
+RECHECK_S = 1.0
+"""A verdict is kept so long while nobody reviews; rows, people and content are looked at again after it.
+What was reviewed meanwhile counts at once."""
+TAMPERED = "the record of reviews was tampered with"
+VERIFY = "Run: scripts-review verify."
+_COLUMNS = [getattr(ReviewRow, name) for name in ReviewLine._fields]
 
 
 @dataclass(frozen=True)
 class Approval:
-    """The newest word on a digest."""
+    """An approved version: who approved it, and when the last of them did."""
 
     track: str
-    version: str
+    version: int
     digest: str
-    state: str
+    state: TrackState
+    approved_by: tuple[str, ...]
+    approved_at: datetime
+
+    @property
+    def reference(self) -> str:
+        return f"{self.track}@{self.version}"
+
+
+@dataclass(frozen=True)
+class _Verdict:
+    version: tuple[int, int]
+    at_s: float
+    approved: bool
 
 
 class Approvals:
-    """The register of approvals."""
+    """Reads the record of reviews.  Keep one object: it remembers what it has judged."""
 
-    def __init__(self, store: Store, people: People | None = None) -> None:
-        self._store, self._people = store, people or People(store)
+    def __init__(self, store: Store, recheck_s: float = RECHECK_S) -> None:
+        self._store, self._contents, self._people = store, TrackVersions(store), People(store)
+        self._recheck_s = recheck_s
+        self._verdicts: dict[str, _Verdict] = {}
+        self._judged: tuple[object, ReviewRecord] | None = None
 
-    def import_document(self, document: Mapping[str, Any], where: Path | str | None = None) -> Approval:
-        """Checks and keeps a document; again changes nothing.  InputError when it does not hold."""
-        missing = [name for name in FIELDS if name not in document]
-        if missing or document["state"] not in NEEDED:
-            raise InputError("this is no approval document", f"Needed: {', '.join(FIELDS)}.", where)
-        self._check_signatures(document, where)
-        approval = Approval(*(str(document[name]) for name in ("track", "version", "digest", "state")))
-        signed = moment_ms(datetime.fromisoformat(str(document["signed_at"])))
-        with self._store.begin() as connection:
-            known = connection.execute(select(ApprovalRow.id).where(ApprovalRow.id == document["id"])).first()
-            if known is None:
-                connection.execute(
-                    insert(ApprovalRow).values(
-                        id=document["id"],
-                        track=approval.track,
-                        version=approval.version,
-                        digest=approval.digest,
-                        state=approval.state,
-                        document=dict(document),
-                        signed_ms=signed,
-                    )
-                )
-        return approval
-
-    def import_file(self, path: Path) -> Approval:
-        """Imports a document from its JSON file."""
-        try:
-            document = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise InputError("the approval document cannot be read", "", path) from None
-        if not isinstance(document, dict):
-            raise InputError("this is no approval document", "", path)
-        return self.import_document(document, path)
-
-    def _check_signatures(self, document: Mapping[str, Any], where: Path | str | None) -> None:
-        body = {name: value for name, value in document.items() if name != "signatures"}
-        reviewers: set[str] = set()
-        for entry in document["signatures"]:
-            person = self._people.find(str(entry.get("person")))
-            if person is None:
-                raise InputError(
-                    f"nobody called {entry.get('person')!r} may sign", "Register the person first.", where
-                )
-            if not is_signed_by(person.public_key, body, str(entry.get("signature"))):
-                raise InputError(
-                    f"the signature of {person.id} does not hold", "Ask for it to be signed again.", where
-                )
-            if "reviewer" in person.roles and person.id != document["author"]:
-                reviewers.add(person.id)
-        needed = NEEDED[document["state"]]
-        if len(reviewers) < needed:
-            what = f"{len(reviewers)} reviewers other than the author have signed"
-            raise InputError(what, f"It takes {needed}.", where)
+    def version_in(self, connection: Connection) -> tuple[int, int]:
+        """Rows and last row of the record: changes with everything that is reviewed.  One small query."""
+        rows, last = connection.execute(select(func.count(), func.max(ReviewRow.seq))).one()
+        return rows, last or 0
 
     def is_approved(self, digest: str) -> bool:
-        """Whether the newest word on this digest is an approval."""
+        """Whether this digest may be spoken."""
         with self._store.reading() as connection:
             return self.is_approved_in(connection, digest)
 
     def is_approved_in(self, connection: Connection, digest: str) -> bool:
         """The same within a transaction."""
-        query = select(ApprovalRow.state).where(ApprovalRow.digest == digest)
-        newest = connection.execute(query.order_by(*_NEWEST_FIRST).limit(1)).scalar()
-        return newest == "approved"
+        version, now = self.version_in(connection), time.monotonic()
+        known = self._verdicts.get(digest)
+        if known is not None and known.version == version and now - known.at_s < self._recheck_s:
+            return known.approved
+        record = self.record_in(connection)
+        standing = record.versions.get(digest)
+        approved = (
+            not record.faults
+            and standing is not None
+            and standing.speakable
+            and self._contents.holds_in(connection, digest)
+        )
+        self._verdicts[digest] = _Verdict(version, now, approved)
+        return approved
+
+    def record(self) -> ReviewRecord:
+        """The whole record, judged."""
+        with self._store.reading() as connection:
+            return self.record_in(connection)
+
+    def record_in(self, connection: Connection) -> ReviewRecord:
+        """The same within a transaction; judged again only when a row, a person or the audit link differs."""
+        lines = [ReviewLine(*row) for row in connection.execute(select(*_COLUMNS).order_by(ReviewRow.seq))]
+        audited = connection.execute(
+            select(AuditRow.data).where(AuditRow.kind == AUDITED).order_by(AuditRow.seq.desc()).limit(1)
+        ).scalar()
+        signers = self._people.signers_in(connection)
+        seen = (lines, signers, audited)
+        if self._judged is None or self._judged[0] != seen:
+            self._judged = (seen, judge(lines, signers, audited))
+        return self._judged[1]
+
+    def content(self, approval: Approval) -> TrackContent:
+        """What was approved.  InputError when it was changed in the store since."""
+        return self._contents.find(approval.track, approval.version)
 
     def newest(self, track: str) -> Approval | None:
-        """The newest approved digest of a track that was not revoked since, or None."""
-        with self._store.reading() as connection:
-            query = select(ApprovalRow.__table__).where(ApprovalRow.track == track)
-            rows = connection.execute(query.order_by(*_NEWEST_FIRST)).all()
-        seen: set[str] = set()
-        for row in rows:
-            if row.digest not in seen and row.state == "approved":
-                return Approval(row.track, row.version, row.digest, row.state)
-            seen.add(row.digest)
-        return None
+        """The approved version of a track that no newer one supersedes, or None."""
+        record = self.record()
+        approved = (
+            one
+            for one in record.versions.values()
+            if one.track == track and one.state is TrackState.APPROVED and self.is_approved(one.digest)
+        )
+        return max(map(_approval, approved), key=lambda one: one.approved_at, default=None)
+
+    def resolve(self, reference: str) -> Approval:
+        """The approved version that a campaign names as id@version.  InputError with the reason when it is
+        not one."""
+        track, version = parse_reference(reference)
+        record = self.record()
+        if record.faults:
+            raise InputError(f"{TAMPERED}: {record.faults[0]}", VERIFY, key="talk_track")
+        standing = record.of(track, version)
+        if standing is None:
+            raise InputError(f"{reference} was never submitted", _others(record, track), key="talk_track")
+        if not standing.speakable:
+            raise InputError(f"{reference} is not approved: {why_not(standing)}", "", key="talk_track")
+        if not self.is_approved(standing.digest):
+            raise InputError(f"the content of {reference} was changed in the store", VERIFY, key="talk_track")
+        return _approval(standing)
+
+
+def why_not(standing: Standing) -> str:
+    """Why a version may not be spoken, for a person."""
+    if standing.state is TrackState.SUBMITTED:
+        return f"{len(standing.signers)} of {NEEDED} approvals, it takes {standing.waits_for}"
+    last = standing.events[-1]
+    if standing.state is TrackState.REVOKED:
+        return f"{last.person} revoked it at {last.at:%Y-%m-%d %H:%M}: {last.comment}"
+    if standing.state is TrackState.DRAFT:
+        return f"{last.person} rejected it at {last.at:%Y-%m-%d %H:%M}: {last.comment}"
+    voids = [one.void for one in standing.signatures.values() if one.void]
+    return f"{'; '.join(voids)}; it takes {standing.waits_for}"
+
+
+def _approval(standing: Standing) -> Approval:
+    assert standing.approved_at is not None and standing.state in SPEAKABLE
+    return Approval(
+        standing.track,
+        standing.version,
+        standing.digest,
+        standing.state,
+        tuple(sorted(standing.signers)),
+        standing.approved_at,
+    )
+
+
+def _others(record: ReviewRecord, track: str) -> str:
+    spoken = [one.reference for one in record.versions.values() if one.track == track and one.speakable]
+    if spoken:
+        return f"Approved: {', '.join(spoken)}."
+    return "Submit it: scripts-review submit FILE --as AUTHOR."

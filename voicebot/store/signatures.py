@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
     Encoding,
     NoEncryption,
     PrivateFormat,
@@ -26,27 +27,40 @@ def canonical(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
 
 
-def create_key(path: Path) -> Ed25519PrivateKey:
-    """A new private key in a PEM file that only its owner may read; an existing one is kept and loaded."""
+def create_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:
+    """A new private key in a PEM file that only its owner may read; an existing one is kept and loaded.
+
+    Without a passphrase whoever can read the file can sign.
+    """
     if path.exists():
-        return load_key(path)
+        return load_key(path, lambda: passphrase or b"")
     key = Ed25519PrivateKey.generate()
+    sealed = BestAvailableEncryption(passphrase) if passphrase else NoEncryption()
     path.parent.mkdir(parents=True, exist_ok=True)
     path.touch(mode=0o600)
-    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    path.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed))
     return key
 
 
-def load_key(path: Path) -> Ed25519PrivateKey:
-    """InputError when the file is missing or holds no Ed25519 key."""
+def load_key(path: Path, passphrase: Callable[[], bytes] | None = None) -> Ed25519PrivateKey:
+    """`passphrase` is asked only when the key has one.  InputError when the file is missing, holds no Ed25519
+    key, or the passphrase is wrong."""
     try:
-        key = load_pem_private_key(path.read_bytes(), None)
+        pem = path.read_bytes()
+        sealed = b"ENCRYPTED PRIVATE KEY" in pem
+        if sealed and passphrase is None:
+            raise InputError("the private key has a passphrase", "Give it.", path)
+        key = load_pem_private_key(pem, passphrase() if sealed and passphrase else None)
+    except FileNotFoundError:
+        raise InputError("there is no private key here", "Make one: scripts-review keygen.", path) from None
     except (OSError, ValueError, TypeError):
         raise InputError(
-            "the private key cannot be read", "Give a PEM file with an Ed25519 key.", path
+            "the private key cannot be opened",
+            "Is it an Ed25519 key in PEM form, and the passphrase right?",
+            path,
         ) from None
     if not isinstance(key, Ed25519PrivateKey):
-        raise InputError("this is no Ed25519 key", "Make one with the people command.", path)
+        raise InputError("this is no Ed25519 key", "Make one: scripts-review keygen.", path)
     return key
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
-from voicebot.store.models.base import Base, Big
+from voicebot.store.models.base import Base, Big, index_where
 
 
 class RecordRow(Base):
@@ -28,6 +28,7 @@ class AuditRow(Base):
     """One link of the audit chain."""
 
     __tablename__ = "audit"
+    __table_args__ = (index_where("audit_review", "kind = 'review'", "seq"),)
 
     seq: Mapped[int] = mapped_column(Big, primary_key=True, autoincrement=False)
     at: Mapped[str]
