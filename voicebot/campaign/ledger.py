@@ -169,6 +169,10 @@ class Ledger:
         """
         return self._closing.lose_others(self._named(""))
 
+    def reload(self, campaign_id: str) -> None:
+        """Its file was edited: from now on it is used as it stands in the store."""
+        self._campaigns.forget(campaign_id)
+
     @property
     def node(self) -> str:
         """The prefix of this ledger's workers in the store: one for each process."""

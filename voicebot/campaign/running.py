@@ -32,6 +32,10 @@ class RunningCampaigns:
         self._store, self._gate = store, gate
         self._known: dict[str, RunningCampaign] = {}
 
+    def forget(self, campaign_id: str) -> None:
+        """Reads it again when it is next asked for."""
+        self._known.pop(campaign_id, None)
+
     def get(self, campaign_id: str) -> RunningCampaign:
         """LookupError when the store knows no such campaign."""
         if campaign_id not in self._known:
