@@ -119,7 +119,8 @@ def main() -> int:
     try:
         manifest = build(asked.track, asked.out.resolve(), asked.rasa_python)
     except TrackError as fault:
-        print(fault, file=sys.stderr)
+        for one in (fault, *fault.more):
+            print(one, file=sys.stderr)
         return 2
     print(json.dumps({"track": manifest.track, "version": manifest.version, "digest": manifest.digest}))
     return 0

@@ -199,6 +199,8 @@ def _reply(answer: Mapping[str, Any], took_ms: float) -> Reply:
             level=answer["level"],
             listener=answer["listener"],
             expects=answer["expects"],
+            persuading=answer["persuading"],
+            keeps_open=answer["keeps_open"],
             intent=answer["intent"],
             confidence=answer["confidence"],
             took_ms=took_ms,

@@ -88,8 +88,8 @@ def _domain(track: Track, bank: Bank, found: list[Rule]) -> dict[str, Any]:
     slots: dict[str, Any] = {"place": categorical(list(dict.fromkeys(rule.place for rule in found)))}
     for name, values in DOMAINS.items():
         slots[name] = categorical([str(value) for value in values])
-    for flag in track.flags:
-        slots[f"flag_{flag}"] = {"type": "bool", "mappings": [{"type": "custom"}]}
+    for fact in (*(f"flag_{flag}" for flag in track.flags), *(f"said_{mark}" for mark in track.marks)):
+        slots[fact] = {"type": "bool", "mappings": [{"type": "custom"}]}
     responses: dict[str, Any] = {PLAN: [{"custom": _plan(track)}]}
     for rule in found:
         responses[action_of(rule)] = [{"custom": step_data(rule)}]
@@ -132,7 +132,11 @@ def _plan(track: Track) -> dict[str, Any]:
         "stages": stages,
         "run_slots": run,
         "line_slots": {name: names for name, names in lines.items() if names},
+        "asks": track.limits["asks"],
         "asking_lines": [line.id for line in track.lines.values() if line.asks],
+        "most": {line.id: line.most for line in track.lines.values() if line.most},
+        "fillers": [line.id for line in track.lines.values() if line.filler],
+        "marks": {name: mark.model_dump(exclude_defaults=True) for name, mark in track.marks.items()},
     }
 
 

@@ -17,6 +17,8 @@ class TrackError(Exception):
     where: Path | str | None = None
     line: int | None = None
     key: str | None = None
+    more: tuple[TrackError, ...] = ()
+    "Other faults of the same file, each with its own line."
 
     def __str__(self) -> str:
         place = str(self.where) if self.where else ""

@@ -21,14 +21,16 @@ EventKind = Literal[
     "not_verified",  # digits were given and do not match
     "handoff_failed",  # no agent could be had
     "returned",  # an agent gave the call back
+    "time_up",  # persuading, or the whole call, has lasted as long as the track allows
     "hangup",  # the callee is gone
 ]
-Expects = Literal["yes_no", "digits", "date", "time", "open"]
+Expects = Literal["yes_no", "digits", "date", "time", "open", "story"]
 
 
 @dataclass(frozen=True)
 class TurnEvent:
-    """What happened.  `values` are normalised by our own readers: date (ISO), time (HH:MM), money (fen)."""
+    """What happened.  `values` are normalised by our own readers: date (ISO), time (HH:MM), money (fen), and
+    offer (plan, alt, below), how the money compares with the case's approved instalments."""
 
     kind: EventKind
     text: str = ""
@@ -75,6 +77,10 @@ class Reply:
     "Verification after this turn: 0, 1 or 2."
     listener: Literal["unknown", "debtor", "contact"]
     expects: Expects = "open"
+    persuading: bool = False
+    "The time until the next turn counts as persuading."
+    keeps_open: bool = False
+    "No time limit may end the call now."
     intent: str | None = None
     confidence: float | None = None
     took_ms: float = 0.0

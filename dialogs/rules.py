@@ -1,7 +1,7 @@
 """From stages and groups to single rules: for every stage, intent and combination of facts, one step.
 
-A stage's own replies come first (by name, then by a pattern such as `A.*`), then those of its group and
-of the group `everywhere` (by name, then by pattern).  The steps of a cell are tried in order and become
+A stage's own replies come first (by name, then by a pattern such as `A.*`), then those of its groups in
+order and of the group `everywhere` (by name in any of them, then by pattern).  The steps of a cell are tried in order and become
 rules with disjoint conditions, so that the engine never has to choose between two.
 """
 
@@ -23,6 +23,7 @@ EVENTS = (
     "event.not_verified",
     "event.handoff_failed",
     "event.returned",
+    "event.time_up",
     "event.hangup",
 )
 START = "event.start"
@@ -31,7 +32,8 @@ DOMAINS: dict[str, tuple[object, ...]] = {
     "nth": (1, 2, 3),
     "asks": (0, 1, 2),
     "date": ("none", "near", "far"),
-    "time": ("none", "given"),
+    "time": ("none", "given", "outside"),
+    "offer": ("none", "below", "alt", "plan"),
     "machine": ("voicemail", "assistant"),
 }
 Facts = tuple[tuple[str, object], ...]
@@ -63,6 +65,8 @@ class Rule:
     intent: str
     facts: Facts
     step: StepModel
+    loc: Loc
+    "Where the reply stands in the files."
 
 
 def cells(track: Track) -> Iterator[Cell]:
@@ -82,14 +86,13 @@ def rules(track: Track) -> Iterator[Rule]:
 
 def _cell(track: Track, name: str, intent: str) -> Cell:
     stage = track.stages[name]
-    if stage.group not in track.groups:
-        raise track.error(f"there is no group {stage.group!r}", ("stages", name, "group"))
-    places: tuple[Place, ...] = (
-        (("stages", name, "replies"), stage.replies),
-        (("groups", stage.group), track.groups[stage.group]),
-        (("groups", "everywhere"), track.groups.get("everywhere", {})),
-    )
-    own, *shared = places
+    for group in stage.group:
+        if group not in track.groups:
+            raise track.error(f"there is no group {group!r}", ("stages", name, "group"), "Correct the name.")
+    own: Place = (("stages", name, "replies"), stage.replies)
+    shared: list[Place] = [
+        (("groups", group), track.groups.get(group, {})) for group in (*stage.group, "everywhere")
+    ]
     for (loc, replies), key in _order(intent, own, shared):
         if key in replies:
             return Cell(name, intent, (*loc, key), tuple(replies[key]), unlikely="*" in key)
@@ -117,7 +120,8 @@ def _expand(track: Track, cell: Cell, steps: Sequence[StepModel], known: dict[st
         return
     open_fact = next((name for name in wanted if name not in known), None)
     if open_fact is None:
-        yield Rule(cell.stage, cell.place, cell.intent, tuple(sorted(known.items())), steps[0])
+        facts = tuple(sorted(known.items()))
+        yield Rule(cell.stage, cell.place, cell.intent, facts, steps[0], cell.loc)
         return
     for value in DOMAINS.get(open_fact, (True, False)):
         yield from _expand(track, cell, steps, {**known, open_fact: value})
@@ -125,8 +129,8 @@ def _expand(track: Track, cell: Cell, steps: Sequence[StepModel], known: dict[st
 
 def _wanted(when: WhenModel) -> dict[str, object]:
     wanted = {name: value for name in DOMAINS if (value := getattr(when, name)) is not None}
-    if when.flag is not None:
-        wanted[f"flag_{when.flag}"] = True
-    if when.no_flag is not None:
-        wanted[f"flag_{when.no_flag}"] = False
+    wanted |= {f"flag_{flag}": True for flag in when.flag}
+    wanted |= {f"flag_{flag}": False for flag in when.no_flag}
+    if when.said is not None:
+        wanted[f"said_{when.said}"] = True
     return wanted

@@ -13,7 +13,7 @@ from typing import Any
 
 from dialogs.bank import Bank
 from dialogs.errors import TrackError
-from dialogs.track_file import GuardModel, SlotModel, StageModel, StepModel, TrackFile
+from dialogs.track_file import GuardModel, MarkModel, SlotModel, StageModel, StepModel, TrackFile
 from dialogs.yaml_lines import Loc, YamlFile
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -30,6 +30,10 @@ class Line:
     flags: tuple[str, ...] = ()
     asks: bool = False
     "True when the line asks for a promise (at most two of these a call)."
+    most: int = 0
+    "`ask` speaks it so often in a call at most; 0: without limit."
+    filler: bool = False
+    "True when it carries nothing by itself."
 
     @property
     def slots(self) -> tuple[str, ...]:
@@ -68,6 +72,7 @@ class Track:
     limits: dict[str, int]
     groups: dict[str, dict[str, list[StepModel]]]
     stages: dict[str, StageModel]
+    marks: dict[str, MarkModel]
     guards: list[GuardModel]
     bank: Bank
     files: tuple[YamlFile, ...] = field(repr=False)
@@ -122,7 +127,16 @@ class _Reader:
         head = self.head.track
         assert head is not None
         lines = {
-            name: Line(name, model.text, model.to, model.level, tuple(model.flags), model.asks)
+            name: Line(
+                name,
+                model.text,
+                model.to,
+                model.level,
+                tuple(model.flags),
+                model.asks,
+                model.most,
+                model.filler,
+            )
             for name, model in self._joined("lines")
         }
         slots = {name: _slot(model) for name, model in self._joined("slots")}
@@ -147,6 +161,7 @@ class _Reader:
             limits=self.head.limits,
             groups=dict(self._joined("groups")),
             stages=dict(self._joined("stages")),
+            marks=dict(self._joined("marks")),
             guards=[guard for part in self.parts for guard in part.guards],
             bank=bank,
             files=tuple(self.files),

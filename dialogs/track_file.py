@@ -8,7 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_valida
 
 SlotType = Literal["money", "date", "name", "text", "tail", "time", "count", "number"]
 Listener = Literal["unknown", "debtor", "contact"]
-Expects = Literal["yes_no", "digits", "date", "time", "open"]
+Expects = Literal["yes_no", "digits", "date", "time", "open", "story"]
 Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
@@ -36,6 +36,11 @@ class LineModel(_Part):
     flags: list[str] = Field(default_factory=list)
     "Facts that the ledger must vouch for before the line may be spoken."
     asks: bool = False
+    "The line asks for a promise: at most `limits.asks` of these are spoken in a call."
+    most: int = Field(0, ge=0)
+    "`ask` speaks it so often in a call at most; 0: without limit."
+    filler: bool = False
+    "It carries nothing by itself: it is not what is said again to somebody who did not hear."
 
 
 class SlotModel(_Part):
@@ -51,7 +56,18 @@ class SlotModel(_Part):
     def _closed(self) -> SlotModel:
         if self.when == "run" and not (self.values or self.days or self.every_min):
             raise ValueError("a run-time slot needs a closed set: values, days or every_min")
+        if self.type == "text" and not self.values:
+            raise ValueError("a text comes from a closed list: give its values, or use the type name")
+        if self.default and self.values and self.default not in self.values:
+            raise ValueError("the default is not one of the values")
         return self
+
+
+def _listed(value: object) -> object:
+    return (value,) if isinstance(value, str) else value
+
+
+Flags = Annotated[tuple[str, ...], BeforeValidator(_listed)]
 
 
 class WhenModel(_Part):
@@ -63,10 +79,17 @@ class WhenModel(_Part):
     "Asks for a promise so far; 2 means 2 or more."
     date: Literal["none", "near", "far"] | None = None
     "The date that was just named: near is within the limit `near_days`."
-    time: Literal["none", "given"] | None = None
+    time: Literal["none", "given", "outside"] | None = None
+    "The time of day that was just named: outside is a time at which nobody may be called."
+    offer: Literal["none", "below", "alt", "plan"] | None = None
+    "What was just offered a month: enough for the approved plan, for the smaller one (alt), or below both."
+    said: str | None = None
+    "A mark of the track: these words were among what was said, whatever the intent."
     machine: Literal["voicemail", "assistant"] | None = None
-    flag: str | None = None
-    no_flag: str | None = None
+    flag: Flags = ()
+    "All of these hold for the case."
+    no_flag: Flags = ()
+    "None of these holds."
 
 
 class StepModel(_Part):
@@ -76,6 +99,8 @@ class StepModel(_Part):
     say: list[str] = Field(default_factory=list)
     ask: bool = False
     "Speaks the stage's own question again, after `say`."
+    repeat: bool = False
+    "Speaks again what was said last in this stage, after `say`."
     go: str | None = None
     "The next stage; without it the call stays where it is."
     end: str | None = None
@@ -93,13 +118,17 @@ class StepModel(_Part):
     "Run-time slots that the command carries."
     today: bool = False
     "Takes today as the promised date when none was named."
+    sets: dict[str, str] = Field(default_factory=dict)
+    "Run-time slots that take a value of their closed set."
 
     @model_validator(mode="after")
     def _one_way_out(self) -> StepModel:
         if self.end and self.handoff:
             raise ValueError("a step ends or hands over, not both")
-        if self.end and (self.go or self.ask):
+        if self.end and (self.go or self.ask or self.repeat):
             raise ValueError("a step that ends leads nowhere else")
+        if self.repeat and (self.go or self.ask or self.handoff):
+            raise ValueError("a step that repeats stays where it is")
         if self.handoff and not self.reason:
             raise ValueError("a handoff needs a reason of the closed list")
         return self
@@ -120,11 +149,17 @@ class TakeModel(_Part):
 
 
 class StageModel(_Part):
-    group: str
+    group: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    "Where replies are looked for that the stage does not give itself: one group or several, in order."
     level: int | None = Field(None, ge=0, le=2)
     "Verification in this stage.  None: a side stage, which keeps what was reached."
     listener: Listener | None = None
     expects: Expects = "open"
+    "What is asked for; `story`: the callee is to talk freely and is given time."
+    persuading: bool = False
+    "The time spent here counts against `limits.persuading_s`."
+    keeps_open: bool = False
+    "No time limit ends the call here: a person is on the way."
     ask: list[str] = Field(default_factory=list)
     reads: dict[str, str] = Field(default_factory=dict)
     "Here the one intent means the other, and counts as it."
@@ -145,6 +180,13 @@ class GuardModel(_Part):
     "The phrase must be all that was said."
 
 
+class MarkModel(_Part):
+    """Words that a rule may ask for beside the intent, matched as guards are."""
+
+    phrases: list[str] = Field(min_length=1)
+    unless: list[str] = Field(default_factory=list)
+
+
 class TrackFile(_Part):
     track: HeaderModel | None = None
     include: list[str] = Field(default_factory=list)
@@ -152,12 +194,13 @@ class TrackFile(_Part):
     thresholds: dict[str, float] = Field(default_factory=dict)
     "confidence: least for an intent; margin to the second; weight of an `unlikely` intent."
     limits: dict[str, int] = Field(default_factory=dict)
-    "asks, persuading_s, call_s, near_days."
+    "asks (for a promise), persuading_s and call_s (seconds), near_days (a date within is taken as it is)."
     flags: list[str] = Field(default_factory=list)
     slots: dict[str, SlotModel] = Field(default_factory=dict)
     lines: dict[str, LineModel] = Field(default_factory=dict)
     groups: dict[str, dict[str, Steps]] = Field(default_factory=dict)
     stages: dict[str, StageModel] = Field(default_factory=dict)
+    marks: dict[str, MarkModel] = Field(default_factory=dict)
     guards: list[GuardModel] = Field(default_factory=list)
 
     @model_validator(mode="after")

@@ -18,6 +18,7 @@ from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from dialogs.rasa.call_state import PLAN_FORMAT
+from dialogs.rasa.guard import Phrases, sound_of
 from dialogs.wording import spoken
 
 PLAN = "utter_plan"
@@ -44,6 +45,20 @@ class Brain:
             raise WrongModel(f"{folder.name[:12]}: built by another version of the program; build it again")
         if self.plan["digest"] != folder.name:
             raise WrongModel(f"{folder.name[:12]}: the model belongs to another digest")
+        self._marks = {
+            name: (Phrases(mark["phrases"]), Phrases(mark.get("unless", [])))
+            for name, mark in self.plan["marks"].items()
+        }
+
+    def marks_in(self, text: str) -> frozenset[str]:
+        """The track's marks whose words were said."""
+        said = spoken(text)
+        sound = sound_of(said)
+        return frozenset(
+            name
+            for name, (phrases, exceptions) in self._marks.items()
+            if phrases.found_in(said, sound) and not exceptions.found_in(said, sound)
+        )
 
     async def understand(self, text: str, stage: str) -> tuple[str, float]:
         """The intent and its confidence; what the stage does not expect weighs less against what it does."""

@@ -6,12 +6,12 @@ here knows Rasa, so the same code is tested without it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-PLAN_FORMAT = 1
+PLAN_FORMAT = 2
 """Raised when a plan changes its shape: versions built before are then refused until they are built again."""
 IN_A_ROW = ("event.silence", "event.not_understood", "C.not_hear")
 """These count only while nothing else was said in between."""
@@ -42,6 +42,10 @@ class CallState:
     counts: dict[str, int] = field(default_factory=dict)
     matter: str | None = None
     "Disposition of the last handoff that was asked for."
+    spoken: dict[str, int] = field(default_factory=dict)
+    "How often each line was spoken that may be spoken so often only."
+    last_said: list[str] = field(default_factory=list)
+    "Lines of the last reply in this stage that carried something."
 
     def __post_init__(self) -> None:
         given = dict(self.slots)
@@ -67,21 +71,24 @@ class CallState:
         return found
 
     def take(self, intent: str, values: Mapping[str, str]) -> tuple[str, dict[str, str]]:
-        """The intent after the values that were said, and the facts they give (`date`, `time`)."""
+        """The intent after the values that were said, and the facts they give (`date`, `time`, `offer`)."""
         intent = self.here["reads"].get(intent, intent)
         day, time = self._date(values), self._time(values)
-        for kind, said in (("date", day), ("time", time)):
+        for kind, value in (("date", day), ("time", time), ("money", values.get("money"))):
             rule = self.here["takes"].get(kind)
-            if said is not None and rule and intent in rule["over"]:
+            if value is not None and rule and intent in rule["over"]:
                 intent = rule["intent"]
+        said = {"date": "none", "time": "none", "offer": values.get("offer", "none")}
         if intent == "C.busy_later":
-            return intent, {"time": "given" if self._call_back_at(values, time) else "none", "date": "none"}
+            given = self._call_back_at(values, time)
+            outside = time is None and "time" in values
+            return intent, {**said, "time": "outside" if outside else "given" if given else "none"}
         if day is None:
-            return intent, {"date": "none", "time": "none"}
+            return intent, said
         if intent.startswith("A.will_"):
             self.slots[PROMISE] = day
         near = (date.fromisoformat(day) - self.today).days <= self.plan["near_days"]
-        return intent, {"date": "near" if near else "far", "time": "none"}
+        return intent, {**said, "date": "near" if near else "far"}
 
     def _date(self, values: Mapping[str, str]) -> str | None:
         """The date that was said, when it is one of the closed set and not just the one read back."""
@@ -126,16 +133,20 @@ class CallState:
         return min(self.counts[intent], MOST_COUNTED)
 
     def facts(
-        self, intent: str, said: Mapping[str, str], machine: str = "voicemail"
+        self,
+        intent: str,
+        said: Mapping[str, str],
+        machine: str = "voicemail",
+        marks: Collection[str] = (),
     ) -> dict[str, str | bool]:
-        """Everything that a rule may ask for."""
+        """Everything that a rule may ask for.  `marks`: those of the track that were among the words."""
         return {
             "place": self.here["places"][intent],
             "nth": str(self.count(intent)),
             "asks": str(min(self.asks, 2)),
-            "date": said["date"],
-            "time": said["time"],
+            **said,
             "machine": machine,
+            **{f"said_{mark}": mark in marks for mark in self.plan["marks"]},
             **{f"flag_{flag}": bool(self.flags.get(flag)) for flag in self.plan["flags"]},
         }
 
@@ -143,10 +154,18 @@ class CallState:
         """Carries the step out; returns the reply's lines, command, stage, level, listener and expects."""
         if step.get("today") and PROMISE in self.plan["run_slots"]:
             self.slots[PROMISE] = self.today.isoformat()
+        self.slots.update(step.get("sets", {}))
         goes = step.get("go") or (HANDOFF_STAGE if step.get("handoff") else self.stage)
-        ask = self.plan["stages"][goes]["ask"] if step.get("ask") else []
-        lines = [self._line(name) for name in [*step.get("say", ()), *ask]]
-        self.asks += sum(1 for name in step.get("say", ()) if name in self.plan["asking_lines"])
+        names = list(step.get("say", ()))
+        if step.get("repeat"):
+            names += self.last_said or self.here["ask"]
+        else:
+            self._note_asks(names)
+            asked = self._still_asked(goes) if step.get("ask") else []
+            self._note_asks(asked)
+            names += asked
+            self._note_said(names, goes)
+        lines = [self._line(name) for name in names]
         command = self._command(step)
         self.stage = goes
         self.level = self.here.get("level", self.level)
@@ -158,7 +177,28 @@ class CallState:
             "level": self.level,
             "listener": self.listener,
             "expects": "open" if command else self.here["expects"],
+            "persuading": bool(self.here["persuading"]) and command is None,
+            "keeps_open": bool(self.here["keeps_open"]),
         }
+
+    def _still_asked(self, stage: str) -> list[str]:
+        """The stage's question, without what was asked often enough in this call."""
+        names = self.plan["stages"][stage]["ask"]
+        if self.asks >= self.plan["asks"]:
+            names = [name for name in names if name not in self.plan["asking_lines"]]
+        most = self.plan["most"]
+        return [name for name in names if name not in most or self.spoken.get(name, 0) < most[name]]
+
+    def _note_asks(self, names: Sequence[str]) -> None:
+        self.asks += sum(name in self.plan["asking_lines"] for name in names)
+        for name in self.plan["most"]:
+            self.spoken[name] = self.spoken.get(name, 0) + names.count(name)
+
+    def _note_said(self, names: Sequence[str], stage: str) -> None:
+        """What a callee who did not hear is told again.  Another stage may have another listener."""
+        told = [name for name in names if name not in self.plan["fillers"]]
+        if told or stage != self.stage:
+            self.last_said = told
 
     def _line(self, name: str) -> dict[str, Any]:
         slots = {}

@@ -39,6 +39,7 @@ EVENTS = {
     "not_verified": "event.not_verified",
     "handoff_failed": "event.handoff_failed",
     "returned": "event.returned",
+    "time_up": "event.time_up",
     "hangup": "event.hangup",
 }
 HUMAN_KEY = "0"
@@ -143,8 +144,9 @@ class VoiceChannel(InputChannel):
 
     async def _answer(self, call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
         state, confidence, values = call.state, None, body.get("values") or {}
-        machine = "voicemail"
+        machine, marks = "voicemail", frozenset[str]()
         if body["kind"] == "speech":
+            marks = call.brain.marks_in(body["text"])
             intent, confidence = await call.brain.understand(body["text"], state.stage)
         elif body["kind"] == "dtmf":
             intent = "C.ask_human" if body["digit"] == HUMAN_KEY else "event.key"
@@ -152,7 +154,7 @@ class VoiceChannel(InputChannel):
             intent = EVENTS[body["kind"]]
             machine = "assistant" if "assistant" in body.get("text", "").lower() else machine
         intent, said = state.take(intent, values)
-        step = call.brain.decide(intent, state.facts(intent, said, machine))
+        step = call.brain.decide(intent, state.facts(intent, said, machine, marks))
         return {**state.apply(step), "intent": intent, "confidence": confidence}
 
     async def _close(self, request: Request) -> Any:
