@@ -175,9 +175,8 @@ def test_an_agreed_extra_call_needs_its_evidence(site: LedgerSite) -> None:
         site.dial(claim)
         site.ledger.close(claim.attempt_id, Disposition.HUNG_UP, answered=True)
     assert reasons(site, row(1)) == ["FREQ_CONNECTED"]
-    Agreements(site.store).add(
-        INSTITUTION, "debtor-1", "extra_call", at(9, 0), at(22, 0), evidence_id="rec-90", made_by="ops-lin"
-    )
+    agreed = {"evidence_id": "rec-90", "made_by": "ops-lin", "calls_per_day": 4}
+    Agreements(site.store).add(INSTITUTION, "debtor-1", "extra_call", at(9, 0), at(22, 0), **agreed)
     assert reasons(site, row(1)) == []
 
 
