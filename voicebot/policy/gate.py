@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from voicebot.clock import Clock
@@ -30,6 +30,8 @@ class Refusal:
     "True when time alone heals it: an hour, a cap, a cooldown."
     pack: str = ""
     "The pack that the rule is of, as id@version."
+    heals: Literal["hours", "day", ""] = ""
+    "What heals it: a later hour (perhaps of the same day), a new day, or nothing but a person."
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +72,8 @@ class CompiledRule:
         self.rule, self.pack = rule, pack
         self.concerns: Passes | None = compile_scope(rule.scope) if rule.scope else None
         self.passes: Passes = compile_check(rule.check, pack)
-        passes_by = all(isinstance(leaf, TimeWindow | MaxCount | Cooldown) for leaf in leaves(rule.check))
-        fails = rule.on_fail
-        self.refusal = Refusal(rule.id, fails.reason, fails.zh, fails.outcome, passes_by, pack.label)
+        fails, heals = rule.on_fail, _heals(rule)
+        self.refusal = Refusal(rule.id, fails.reason, fails.zh, fails.outcome, heals != "", pack.label, heals)
 
     def is_about(self, facts: Facts) -> bool:
         """Whether the rule concerns these facts at all."""
@@ -172,6 +173,13 @@ class Gate:
         if found is None:
             raise ValueError(f"{self.label} counts days in the zone of the person called, which is unknown")
         return at.astimezone(found).toordinal()
+
+
+def _heals(rule: Rule) -> Literal["hours", "day", ""]:
+    checks = leaves(rule.check)
+    if all(isinstance(one, TimeWindow) for one in checks):
+        return "hours"
+    return "day" if all(isinstance(one, TimeWindow | MaxCount | Cooldown) for one in checks) else ""
 
 
 def _counted(pack: PackBody, check: MaxCount) -> CountedLimit:

@@ -129,6 +129,7 @@ class Agreements:
             connection.execute(update(AgreementRow).where(AgreementRow.id == number).values(values))
             about = {"agreement": number, "made_by": made_by}
             self._audit.append_in(connection, "agreement_revoked", row.debtor_bix.hex(), about)
+            self._store.barrier(connection)
 
     def all(self, zone: ZoneInfo) -> list[Agreement]:
         """Every agreement, oldest first, with times in `zone`."""

@@ -56,6 +56,7 @@ class CaseMarks:
         """Sets a mark.  InputError when it is none of MARKS, or a consent without evidence."""
         with self._store.begin() as connection:
             self.set_in(connection, institution, case_id, mark, made_by, evidence, expires)
+            self._store.barrier(connection)
 
     def set_in(
         self,

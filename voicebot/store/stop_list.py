@@ -14,7 +14,7 @@ from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.database import Store
 from voicebot.store.masking import MASK, mask_phone
-from voicebot.store.models import AttemptRow, CampaignRow, DebtorRow, PhoneRow, StopRemovalRow, StopRow
+from voicebot.store.models import AttemptRow, CampaignRow, DebtorRow, StopRemovalRow, StopRow
 from voicebot.store.states import LIVE
 
 Kind = Literal["phone", "debtor"]
@@ -110,6 +110,7 @@ class StopList:
             subject, masked = debtor_index(self._store, *debtor), MASK
         with self._store.begin() as connection:
             self.add_in(connection, kind, subject, masked, institution, reason, made_by, note, expires)
+            self._store.barrier(connection)
 
     def add_all(self, entries: Sequence[NewStop], made_by: str, source: str) -> int:
         """Stops many numbers: all of them, or none when a reason is unknown.  `source` goes into the audit.
@@ -125,11 +126,11 @@ class StopList:
             about = {"made_by": made_by, "source": source, "entries": len(entries), "added": added}
             self._audit.append_in(connection, "stop_list_imported", source, about)
             self._notify(connection)
+            self._store.barrier(connection)
         return added
 
     def _add_chunk(self, connection: Connection, chunk: Sequence[NewStop], made_by: str) -> int:
         subjects = [self._store.keys.blind_index(entry.phone) for entry in chunk]
-        self._wait_for_permits(connection, "phone", subjects)
         query = select(StopRow.subject, StopRow.institution, StopRow.reason)
         rows = connection.execute(self._in_force(query).where(StopRow.subject.in_(subjects)))
         known = {tuple(row) for row in rows}
@@ -172,8 +173,7 @@ class StopList:
         expires: datetime | None = None,
         attempt_id: str | None = None,
     ) -> None:
-        """Adds an entry within a transaction.  Waits for permissions being given for the same subject."""
-        self._wait_for_permits(connection, kind, [subject])
+        """Adds an entry within a transaction, which must end with `Store.barrier`."""
         entry = NewStop("", reason, note, institution, expires)
         values = self._values(kind, subject, masked, entry, made_by) | {"attempt_id": attempt_id}
         connection.execute(insert(StopRow).values(values))
@@ -186,12 +186,6 @@ class StopList:
         }
         self._audit.append_in(connection, "stop_list_added", subject.hex(), about)
         self._notify(connection)
-
-    def _wait_for_permits(self, connection: Connection, kind: Kind, subjects: Sequence[bytes]) -> None:
-        if self._store.is_postgresql:
-            row = PhoneRow if kind == "phone" else DebtorRow
-            query = select(row.bix).where(row.bix.in_(sorted(set(subjects)))).order_by(row.bix)
-            connection.execute(query.with_for_update())
 
     def _notify(self, connection: Connection) -> None:
         if self._store.is_postgresql:
@@ -288,4 +282,9 @@ def check_reason(reason: str) -> None:
 
 def debtor_index(store: Store, institution: str, debtor_id: str) -> bytes:
     """The blind index of a debtor towards an institution."""
-    return store.keys.blind_index(f"debtor\0{institution}\0{debtor_id}")
+    return store.keys.blind_index(debtor_key(institution, debtor_id))
+
+
+def debtor_key(institution: str, debtor_id: str) -> str:
+    """What a debtor's blind index is of."""
+    return f"debtor\0{institution}\0{debtor_id}"
