@@ -21,8 +21,9 @@ LIMITS = {"asks": 2, "persuading_s": 90, "call_s": 180}
 """Every track names these limits; the most that each may be."""
 YES_HERE = {"C.yes_self", "C.yes"}
 """Intents that may raise the level to 1; C.yes only as the answer to the opening question."""
+GATES = "Lead to a stage of the level that was reached."
 SPOKEN_BY_THE_CALL = {"C.hold", "C.handover_fault", "C.fault_bye", "C.end"}
-"""Lines that the call speaks by itself: while an agent rings, when the engine fails, when the time is over."""
+"""Lines that the call speaks by itself: while an agent rings, on a fault, when the time is over."""
 
 
 def check(track: Track, debt: DebtWords | None = None) -> list[Rule]:
@@ -151,11 +152,11 @@ def _levels(track: Track, rule: Rule) -> Iterator[TrackError]:
     listener = target.listener or here.listener or "unknown"
     if rule.stage != START_STAGE and level > (here.level or 0):
         if level == 2 and rule.intent != "event.verified":
-            yield track.error(f"{rule.intent} leads to level 2; only event.verified may", rule.loc)
+            yield track.error(f"{rule.intent} leads to level 2; only event.verified may", rule.loc, GATES)
         if level == 1 and (
             rule.intent not in YES_HERE or (rule.intent == "C.yes" and here.listener != "unknown")
         ):
-            yield track.error(f"{rule.intent} leads to level 1; only C.yes_self may", rule.loc)
+            yield track.error(f"{rule.intent} leads to level 1; only C.yes_self may", rule.loc, GATES)
     for name in [*rule.step.say, *(target.ask if rule.step.ask else [])]:
         line = track.lines[name]
         if line.level > level:
@@ -192,6 +193,10 @@ def _duties(track: Track, rule: Rule) -> Iterator[TrackError]:
 def _silent(track: Track, rule: Rule) -> Iterator[TrackError]:
     """`ask` leaves out a question that was put often enough: then something else must be said."""
     target = track.stages[rule.step.go or rule.stage]
+    if rule.step.ask and not target.ask:
+        what = f"in stage {rule.stage}, {rule.intent} asks again, but the stage has no question"
+        yield track.error(what, rule.loc, "Give the stage an `ask`.")
+        return
     limited = all(track.lines[name].asks or track.lines[name].most for name in target.ask)
     few_asks = dict(rule.facts).get("asks") in (0, 1) and not any(track.lines[n].most for n in target.ask)
     if rule.step.ask and not rule.step.say and limited and not few_asks:

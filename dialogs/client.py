@@ -201,6 +201,7 @@ def _reply(answer: Mapping[str, Any], took_ms: float) -> Reply:
             expects=answer["expects"],
             persuading=answer["persuading"],
             keeps_open=answer["keeps_open"],
+            asks=answer["asks"],
             intent=answer["intent"],
             confidence=answer["confidence"],
             took_ms=took_ms,

@@ -9,7 +9,6 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from dialogs.errors import TrackError
 from dialogs.yaml_lines import YamlFile
 
 RULES_FILE = Path(__file__).resolve().parent.parent / "configs" / "policies" / "lint_rules.yaml"

@@ -81,6 +81,8 @@ class Reply:
     "The time until the next turn counts as persuading."
     keeps_open: bool = False
     "No time limit may end the call now."
+    asks: int = 0
+    "Asks for a promise in this call so far."
     intent: str | None = None
     confidence: float | None = None
     took_ms: float = 0.0

@@ -1,8 +1,8 @@
 """From stages and groups to single rules: for every stage, intent and combination of facts, one step.
 
 A stage's own replies come first (by name, then by a pattern such as `A.*`), then those of its groups in
-order and of the group `everywhere` (by name in any of them, then by pattern).  The steps of a cell are tried in order and become
-rules with disjoint conditions, so that the engine never has to choose between two.
+order and of the group `everywhere` (by name in any of them, then by pattern).  The steps of a cell are tried
+in order and become rules with disjoint conditions, so that the engine never has to choose between two.
 """
 
 from __future__ import annotations

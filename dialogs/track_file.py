@@ -13,7 +13,7 @@ Time = Annotated[str, Field(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class HeaderModel(_Part):
@@ -67,7 +67,8 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-Flags = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+OneOrMore = BeforeValidator(_listed, json_schema_input_type=str | list[str])
+Flags = Annotated[tuple[str, ...], OneOrMore]
 
 
 class WhenModel(_Part):
@@ -138,7 +139,11 @@ def _steps(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-Steps = Annotated[list[StepModel], BeforeValidator(_steps), Field(min_length=1)]
+Steps = Annotated[
+    list[StepModel],
+    Field(min_length=1),
+    BeforeValidator(_steps, json_schema_input_type=StepModel | list[StepModel]),
+]
 
 
 class TakeModel(_Part):
@@ -149,7 +154,7 @@ class TakeModel(_Part):
 
 
 class StageModel(_Part):
-    group: Annotated[tuple[str, ...], BeforeValidator(_listed), Field(min_length=1)]
+    group: Annotated[tuple[str, ...], Field(min_length=1), OneOrMore]
     "Where replies are looked for that the stage does not give itself: one group or several, in order."
     level: int | None = Field(None, ge=0, le=2)
     "Verification in this stage.  None: a side stage, which keeps what was reached."

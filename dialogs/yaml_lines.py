@@ -12,6 +12,7 @@ from dialogs.errors import TrackError
 
 Model = TypeVar("Model", bound=BaseModel)
 Loc = tuple[int | str, ...]
+UNKNOWN = "this key is unknown"
 
 
 class YamlFile:
@@ -73,16 +74,29 @@ class YamlFile:
         return TrackError(what, do, self.path, self.line_of(loc), ".".join(map(str, loc)) or None)
 
     def parse(self, model: type[Model]) -> Model:
-        """The data as `model`; TrackError names the first fault's line."""
+        """The data as `model`.  TrackError for the first fault in the file; `more` has the others."""
         try:
             return model.model_validate(self.data)
         except ValidationError as fault:
-            faults = fault.errors(include_url=False)
-            misspelt = (one for one in faults if one["type"] == "extra_forbidden")
-            first = next(misspelt, faults[0])  # the cause, where another key is missing because of it
-            loc = tuple(first["loc"])
-            if first["type"] == "extra_forbidden":
-                raise self.error("this key is unknown", loc, "Remove it or correct its spelling.") from None
-            if first["type"] == "missing":
-                raise self.error("this key is missing", loc) from None
-            raise self.error(first["msg"].removeprefix("Value error, "), loc) from None
+            found: dict[tuple[int | None, str], TrackError] = {}
+            for one in fault.errors(include_url=False):
+                told = self._told(one["type"], one["msg"], tuple(one["loc"]))
+                found.setdefault((told.line, told.what), told)  # a union tells the same of each member
+            # Misspelt keys first: another key is missing because of them.
+            first, *more = sorted(found.values(), key=lambda told: (told.what != UNKNOWN, told.line or 0))
+            first.more = tuple(more)
+            raise first from None
+
+    def _told(self, kind: str, message: str, loc: Loc) -> TrackError:
+        """pydantic's fault in our words: what, and what to do."""
+        what = message.removeprefix("Value error, ")
+        match kind:
+            case "extra_forbidden":
+                return self.error(UNKNOWN, loc, "Remove it or correct its spelling.")
+            case "missing":
+                return self.error("this key is missing", loc, "Add it.")
+            case "literal_error":
+                return self.error(what[0].lower() + what[1:], loc, "Use one of these words.")
+            case "value_error":
+                return self.error(what, loc, "Correct this entry.")
+        return self.error(what[0].lower() + what[1:], loc, "Correct this value.")

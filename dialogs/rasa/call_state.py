@@ -179,6 +179,7 @@ class CallState:
             "expects": "open" if command else self.here["expects"],
             "persuading": bool(self.here["persuading"]) and command is None,
             "keeps_open": bool(self.here["keeps_open"]),
+            "asks": self.asks,
         }
 
     def _still_asked(self, stage: str) -> list[str]:

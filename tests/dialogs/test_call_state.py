@@ -100,8 +100,8 @@ def test_a_promise_is_asked_for_twice_at_most(track, plan):
 
 def test_a_day_alone_is_a_promise_and_is_read_back(track, plan):
     call = verified(track, plan)
-    reply = call.hear("event.not_understood", date="2025-12-03")
-    assert reply["lines"] == [{"id": "A.ptp", "slots": {"promise_date": "2025-12-03"}}]
+    reply = call.hear("event.not_understood", date="2025-12-01")
+    assert reply["lines"] == [{"id": "A.ptp", "slots": {"promise_date": "2025-12-01"}}]
     reply = call.hear("C.no", date="2025-11-28")
     assert reply["lines"] == [{"id": "A.ptp", "slots": {"promise_date": "2025-11-28"}}]
     reply = call.hear("C.yes", date="2025-11-28")
@@ -140,7 +140,6 @@ def test_a_day_outside_the_closed_set_is_not_taken(track, plan, day):
         ({"time": "09:00"}, "明天", "09:00"),  # past already: it is half past two
         ({"date": "2025-11-25", "time": "20:00"}, "明天", "20:00"),
         ({"date": "2025-11-25"}, "明天", "16:30"),
-        ({"time": "23:30"}, "今天", "16:30"),  # nobody is called at night
     ],
 )
 def test_when_to_call_back(track, plan, values, day, time):
@@ -149,6 +148,13 @@ def test_when_to_call_back(track, plan, values, day, time):
     assert reply["lines"] == [{"id": "C.busy", "slots": {"callback_day": day, "callback_time": time}}]
     reply = call.hear("C.yes")
     assert reply["command"]["slots"] == {"callback_day": day, "callback_time": time}
+
+
+def test_nobody_is_called_at_night_and_the_callee_is_told(track, plan):
+    call = Script(track, plan, callback_day="今天", callback_time="16:30", call_time="14:30")
+    reply = call.hear("C.busy_later", time="23:30")
+    assert [line["id"] for line in reply["lines"]] == ["C.hours", "C.busy"]
+    assert reply["lines"][1]["slots"] == {"callback_day": "今天", "callback_time": "16:30"}
 
 
 def test_another_time_is_read_back_before_it_is_agreed(track, plan):

@@ -69,15 +69,15 @@ def test_the_digest_covers_lines_bank_voices_and_lint_version(tmp_path: Path, tr
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        ("level: 1, text", "levle: 1, text", "small.yaml:10 (lines.L.check.levle): this key is unknown"),
+        ("level: 1, text", "levle: 1, text", "small.yaml:11 (lines.L.check.levle): this key is unknown"),
         ("version: 1", "version: one", "small.yaml:1 (track.version)"),
-        ("type: money", "type: coins", "small.yaml:6 (slots.amount_due.type)"),
+        ("type: money", "type: coins", "small.yaml:7 (slots.amount_due.type)"),
         (
             "when: run, values: [asked]",
             "when: run",
-            "small.yaml:7 (slots.whisper_reason): a run-time slot needs",
+            "small.yaml:8 (slots.whisper_reason): a run-time slot needs",
         ),
-        ("  L.bye:", "  L.debt:", "small.yaml:12 (L.debt): this key is given twice"),
+        ("  L.bye:", "  L.debt:", "small.yaml:13 (L.debt): this key is given twice"),
         ("utterances: [bank.yaml]", "utterances: [bonk.yaml]", "bonk.yaml: cannot be read"),
         ("limits: {asks: 2", "limits: {ask: 2", "unknown 'ask'"),
     ],
