@@ -7,15 +7,22 @@ from pathlib import Path
 
 import pytest
 
-from tests.campaign.site import INSTITUTION
-from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.campaign_lists import read_lists
-from voicebot.campaign.contact_list import read_list, yuan_to_fen
+from voicebot.campaign.campaign_lists import CampaignLists
+from voicebot.campaign.contact_list import ListRow, yuan_to_fen
 from voicebot.campaign.phone_number import to_e164
 from voicebot.errors import InputError
 
+INSTITUTION = "海城消费金融"
 HEADER = "case_id,debtor_id,name,phone,amount_due,party,id_tail,due_date,flags,remark"
 ROW = "C1,D1,张伟,13812341234,520.40,debtor,123X,2026-03-01,vip,老客户"
+
+
+def judge(*paths: Path, institution: str = "") -> CampaignLists:
+    return CampaignLists.judge(paths, institution)
+
+
+def rows(lists: CampaignLists) -> list[ListRow]:
+    return [row for points in lists.groups() for row in points]
 
 
 def write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
@@ -25,7 +32,7 @@ def write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"])
 def test_encodings(tmp_path: Path, encoding: str) -> None:
-    (row,) = read_list(write(tmp_path / "l.csv", HEADER, ROW, encoding=encoding)).rows
+    (row,) = rows(judge(write(tmp_path / "l.csv", HEADER, ROW, encoding=encoding)))
     assert (row.name, row.phone, row.amount_due, row.id_tail) == ("张伟", "+8613812341234", 52040, "123X")
     assert (row.flags, row.notes) == (("vip",), {"remark": "老客户"})
 
@@ -33,7 +40,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
 @pytest.mark.parametrize("separator", [";", "\t"])
 def test_separators(tmp_path: Path, separator: str) -> None:
     lines = [line.replace(",", separator) for line in (HEADER, ROW)]
-    assert len(read_list(write(tmp_path / "l.csv", *lines)).rows) == 1
+    assert judge(write(tmp_path / "l.csv", *lines)).rows == 1
 
 
 def test_a_quoted_field_with_a_line_break(tmp_path: Path) -> None:
@@ -42,9 +49,9 @@ def test_a_quoted_field_with_a_line_break(tmp_path: Path) -> None:
         ROW.replace("老客户", '"第一行\n第二行"'),
         ROW.replace("C1", "C2").replace("520.40", "x"),
     ]
-    result = read_list(write(tmp_path / "l.csv", *lines))
-    assert result.rows[0].notes["remark"] == "第一行\n第二行"
-    assert [row.line for row in result.rejected] == [4]  # the file's line, not the row's number
+    result = judge(write(tmp_path / "l.csv", *lines))
+    assert rows(result)[0].notes["remark"] == "第一行\n第二行"
+    assert [row.line for row in result.rejected_rows()] == [4]  # the file's line, not the row's number
 
 
 @pytest.mark.parametrize(
@@ -122,9 +129,9 @@ def test_what_is_no_amount(text: str) -> None:
 )
 def test_a_bad_row_is_named_and_the_good_ones_load(tmp_path: Path, old: str, new: str, column: str) -> None:
     good = ROW.replace("C1", "C2").replace("D1", "D2")
-    result = read_list(write(tmp_path / "l.csv", HEADER, ROW.replace(old, new, 1), good))
-    assert [row.case_id for row in result.rows] == ["C2"]
-    (bad,) = result.rejected
+    result = judge(write(tmp_path / "l.csv", HEADER, ROW.replace(old, new, 1), good))
+    assert [row.case_id for row in rows(result)] == ["C2"]
+    (bad,) = result.rejected_rows()
     assert (bad.line, bad.column) == (2, column)
     assert "13812341234" not in str(bad) and "张伟" not in str(bad)
 
@@ -133,23 +140,28 @@ def test_several_rows_of_a_case_are_contact_points(tmp_path: Path) -> None:
     other = ROW.replace("13812341234", "13900000000")
     same = ROW.replace("13812341234", "+86 138-1234-1234")
     stranger = ROW.replace("D1", "D9").replace("13812341234", "13700000000")
-    result = read_list(write(tmp_path / "l.csv", HEADER, ROW, other, same, stranger))
-    assert [row.phone for row in result.rows] == ["+8613812341234", "+8613900000000"]
-    assert [(row.line, row.column) for row in result.rejected] == [(4, "phone"), (5, "debtor_id")]
+    result = judge(write(tmp_path / "l.csv", HEADER, ROW, other, same, stranger))
+    assert [row.phone for row in rows(result)] == ["+8613812341234", "+8613900000000"]
+    assert [(row.line, row.column) for row in result.rejected_rows()] == [(4, "phone"), (5, "debtor_id")]
 
 
 def test_a_case_without_its_debtor_is_rejected(tmp_path: Path) -> None:
-    result = read_list(write(tmp_path / "l.csv", HEADER, ROW.replace("debtor", "contact")))
-    assert (result.rows, [row.column for row in result.rejected]) == ([], ["party"])
+    result = judge(write(tmp_path / "l.csv", HEADER, ROW.replace("debtor", "contact")))
+    assert (result.rows, [row.column for row in result.rejected_rows()]) == (0, ["party"])
 
 
 @pytest.mark.parametrize(
     ("lines", "words"),
-    [([""], "empty"), ([HEADER.replace("phone,", "")], "phone"), ([HEADER + ",phone", ROW + ",1"], "twice")],
+    [
+        ([""], "empty"),
+        ([",,", ROW], "first row is empty"),
+        ([HEADER.replace("phone,", "")], "phone"),
+        ([HEADER + ",phone", ROW + ",1"], "twice"),
+    ],
 )
 def test_a_list_without_a_proper_header(tmp_path: Path, lines: list[str], words: str) -> None:
     with pytest.raises(InputError, match=words) as fault:
-        read_list(write(tmp_path / "l.csv", *lines))
+        judge(write(tmp_path / "l.csv", *lines))
     assert fault.value.line == 1
 
 
@@ -157,24 +169,15 @@ def test_a_text_in_no_known_encoding(tmp_path: Path) -> None:
     path = tmp_path / "l.csv"
     path.write_bytes(codecs.BOM_UTF8[:2] + b"\xff\xff\n")
     with pytest.raises(InputError, match="neither"):
-        read_list(path)
+        judge(path)
 
 
 def test_lists_of_one_campaign_do_not_overlap(tmp_path: Path) -> None:
     one = write(tmp_path / "1.csv", HEADER + ",institution", ROW + ",", ROW.replace("C1", "C2") + ",另一家")
     two = write(tmp_path / "2.csv", HEADER, ROW)
-    campaign = Campaign.model_validate(
-        {
-            "name": "c",
-            "institution": INSTITUTION,
-            "talk_track": "t@1",
-            "lists": [str(one), str(two)],
-            "callers": [{"number": "13800000000"}],
-            "trunk": "t",
-            "windows": {},
-            "balances": {"file": "b"},
-        }
-    )
-    result = read_lists(campaign)
-    assert [row.case_id for row in result.rows] == ["C1"]
-    assert sorted(row.column for row in result.rejected) == ["case_id", "institution"]
+    result = judge(one, two, institution=INSTITUTION)
+    assert [row.case_id for row in rows(result)] == ["C1"]
+    assert [(row.where, row.column) for row in result.rejected_rows()] == [
+        (one, "institution"),
+        (two, "case_id"),
+    ]

@@ -15,7 +15,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.contact_list import read_table, yuan_to_fen
+from voicebot.campaign.contact_list import yuan_to_fen
+from voicebot.campaign.table_file import read_table
 from voicebot.errors import InputError
 
 log = structlog.get_logger()
@@ -40,6 +41,9 @@ class Balance:
 
 
 class BalanceSource(Protocol):
+    local: bool
+    "Answers at once, without a network: it may be asked while the store is locked."
+
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """The balances that are known; a case that is missing in the answer is refused by the gate."""
         ...
@@ -47,6 +51,8 @@ class BalanceSource(Protocol):
 
 class FileBalances:
     """A CSV file with case_id, amount_due and as_of, read again whenever it changes."""
+
+    local = True
 
     def __init__(self, path: Path, zone: ZoneInfo) -> None:
         self._path, self._zone = path, zone
@@ -77,6 +83,8 @@ class FileBalances:
 
 class HttpBalances:
     """POST {"cases": [id, …]} → {"balances": [{"case_id": …, "amount_due": "520.40", "as_of": …}, …]}."""
+
+    local = False
 
     def __init__(self, url: str, zone: ZoneInfo, timeout_s: float = HTTP_TIMEOUT_S) -> None:
         self._url, self._zone, self._timeout_s = url, zone, timeout_s

@@ -1,51 +1,48 @@
-"""Lists: CSV files in any of the usual encodings.  Good rows load; each bad row is named with its reason."""
+"""A row of a list: one contact point of a case, every cell checked.  A bad cell is named, its value never."""
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from itertools import zip_longest
-from pathlib import Path
+from operator import itemgetter
+from types import MappingProxyType
+from typing import NamedTuple
 
-from voicebot.campaign.phone_number import to_e164
-from voicebot.errors import InputError
+from voicebot.campaign.list_columns import COLUMNS, REQUIRED, Header
+from voicebot.campaign.phone_number import SCIENTIFIC, to_e164
 
-REQUIRED = ("case_id", "debtor_id", "name", "phone", "amount_due")
-OPTIONAL = [
-    "party",
-    "phone_source",
-    "phone_evidence",
-    "id_tail",
-    "institution",
-    "agency",
-    "product",
-    "principal",
-    "interest",
-    "penalty",
-    "due_date",
-    "overdue_days",
-    "loan_last4",
-    "as_of",
-    "language",
-    "flags",
-]
-COLUMNS = (*REQUIRED, *OPTIONAL)
-PARTIES = ("debtor", "guarantor", "contact", "heir", "unknown")
-ENCODINGS = ("utf-8-sig", "gb18030")
-"""GB18030 holds GBK and GB2312; a text that is neither is refused rather than guessed."""
-UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
-DELIMITERS = ",;\t"
-_TAIL = re.compile(r"\d{3}[\dX]")
+PARTIES = {
+    "debtor": "debtor",
+    "guarantor": "guarantor",
+    "contact": "contact",
+    "heir": "heir",
+    "unknown": "unknown",
+    "本人": "debtor",
+    "债务人": "debtor",
+    "借款人": "debtor",
+    "担保人": "guarantor",
+    "保证人": "guarantor",
+    "联系人": "contact",
+    "继承人": "heir",
+    "未知": "unknown",
+}
+LONGEST = 200
+"""Characters of a cell that we keep."""
+_TAIL = re.compile(r"\d{3}[\dX]", re.ASCII)
+_PLAIN_MONEY = re.compile(r"(\d{1,12})(?:\.(\d\d?))?", re.ASCII)
+_MONEY = re.compile(r"(\d+|\d{1,3}(,\d{3})+)(\.\d{1,2})?", re.ASCII)
+_DAY = re.compile(r"(\d{4})[-/.年](\d{1,2})[-/.月](\d{1,2})日?", re.ASCII)
+_COUNT = re.compile(r"\d{1,5}", re.ASCII)
+_LAST4 = re.compile(r"\d{4}", re.ASCII)
+_NO_NOTES: Mapping[str, str] = MappingProxyType({})
+PLAN = ("plan_count", "plan_amount", "plan_first_date", "plan_total")
+SECOND_PLAN = ("plan_alt_count", "plan_alt_amount", "plan_alt_first_date", "plan_alt_total")
 
 
-@dataclass(frozen=True)
-class ListRow:
+class ListRow(NamedTuple):
     """One contact point.  Amounts in fen; the phone in E.164; `id_tail` only until it is hashed."""
 
     line: int
@@ -70,202 +67,201 @@ class ListRow:
     as_of: datetime | None = None
     language: str = ""
     flags: tuple[str, ...] = ()
-    notes: dict[str, str] = field(default_factory=dict)
+    offers: Mapping[str, int | date] = MappingProxyType({})
+    "Amount to settle, approved plans, a broken promise: the optional columns, as they are given."
+    notes: Mapping[str, str] = _NO_NOTES
 
 
-@dataclass(frozen=True)
-class RejectedRow:
-    """A row that was not loaded.  `value` is never kept: it may be personal."""
+class BadCell(ValueError):
+    """What is wrong with a cell, without its value."""
 
-    where: Path
-    line: int
-    column: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"{self.where}:{self.line} ({self.column}): {self.reason}"
-
-
-@dataclass(frozen=True)
-class ListResult:
-    rows: list[ListRow]
-    rejected: list[RejectedRow]
-
-
-class _BadCell(ValueError):
     def __init__(self, column: str, reason: str) -> None:
         super().__init__(reason)
         self.column, self.reason = column, reason
 
 
-def read_table(path: Path | str, required: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
-    """(line, cells) of each row of a CSV file; a short row's cells are empty.
+class RowReader:
+    """Turns the cells of one list into rows.  `institution`: rows that name another one are bad."""
 
-    InputError when the file is missing, unreadable, without header or without a required column.
-    """
-    path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError:
-        raise InputError("the list cannot be read", "Give the path of a CSV file.", path) from None
-    reader = csv.reader(io.StringIO(_decoded(data, path), newline=""), delimiter=_delimiter(data))
-    header = [cell.strip() for cell in next(reader, [])]
-    if not any(header):
-        raise InputError(
-            "the list is empty", f"Its first row names the columns: {', '.join(COLUMNS)}.", path, 1
-        )
-    doubled = {name for name in header if name and header.count(name) > 1}
-    if doubled:
-        raise InputError(f"the column {sorted(doubled)[0]!r} is there twice", "Keep one of them.", path, 1)
-    for name in required:
-        if name not in header:
-            raise InputError(f"the column {name!r} is missing", f"Needed: {', '.join(required)}.", path, 1)
-    start = reader.line_num + 1
-    for cells in reader:
-        line, start = start, reader.line_num + 1
-        if any(cell.strip() for cell in cells):
-            yield (
-                line,
-                dict(zip_longest(header, (cell.strip() for cell in cells[: len(header)]), fillvalue="")),
+    def __init__(self, header: Header, institution: str = "") -> None:
+        self._width, self._notes, self._institution = header.width, header.notes, institution
+        absent = header.width  # the place of an empty cell behind the last one
+        self._cells = itemgetter(*(header.places.get(name, absent) for name in COLUMNS[:21]))
+        self._offers = {name: header.places[name] for name in COLUMNS[21:] if name in header.places}
+
+    def row(self, line: int, cells: list[str]) -> ListRow:
+        """BadCell names the first bad cell."""
+        width = self._width
+        if len(cells) < width:
+            cells = cells + [""] * (width - len(cells))
+        elif len(cells) > width:
+            if any(map(str.strip, cells[width:])):
+                raise BadCell("row", "there are more cells than columns; is a comma not quoted?")
+            cells = cells[:width]
+        cells = [*map(str.strip, cells), ""]
+        (
+            case_id,
+            debtor_id,
+            name,
+            phone,
+            amount_due,
+            party,
+            phone_source,
+            phone_evidence,
+            id_tail,
+            institution,
+            agency,
+            product,
+            principal,
+            interest,
+            penalty,
+            due_date,
+            overdue_days,
+            loan_last4,
+            as_of,
+            language,
+            flags,
+        ) = self._cells(cells)
+        if not (case_id and debtor_id and name and phone and amount_due):
+            empty = next(
+                column for column, cell in zip(REQUIRED, self._cells(cells), strict=False) if not cell
             )
-
-
-def _decoded(data: bytes, path: Path) -> str:
-    if data.startswith(UTF16_MARKS):
-        return data.decode("utf-16")
-    for encoding in ENCODINGS:
+            raise BadCell(empty, "the cell is empty")
+        for column, cell in (("case_id", case_id), ("debtor_id", debtor_id), ("name", name)):
+            if not cell.isprintable() or len(cell) > LONGEST or cell[0] == "#":
+                raise BadCell(column, _unfit(cell))
+        if "+" in case_id or "+" in debtor_id:
+            _not_scientific("case_id", case_id)
+            _not_scientific("debtor_id", debtor_id)
         try:
-            return data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise InputError("the list is neither UTF-8 nor GBK", "Save it as CSV UTF-8.", path)
+            e164 = to_e164(phone)
+        except ValueError as fault:
+            raise BadCell("phone", str(fault)) from None
+        if party and party not in PARTIES:
+            raise BadCell("party", "must be one of debtor, guarantor, contact, heir, unknown")
+        if id_tail:
+            id_tail = unicodedata.normalize("NFKC", id_tail).upper()
+            if not _TAIL.fullmatch(id_tail):
+                raise BadCell("id_tail", "must be the last four of an identity number")
+        if loan_last4 and not _LAST4.fullmatch(loan_last4):
+            raise BadCell("loan_last4", "must be four digits; a spreadsheet may have cut a leading zero")
+        if self._institution and institution and institution != self._institution:
+            raise BadCell("institution", "not the campaign's institution")
+        marks = tuple(flag for flag in re.split(r"[\s|;,]+", flags) if flag) if flags else ()
+        return ListRow(
+            line,
+            case_id,
+            debtor_id,
+            name,
+            e164,
+            _money("amount_due", amount_due),
+            PARTIES[party] if party else "debtor",
+            phone_source,
+            phone_evidence,
+            id_tail,
+            institution,
+            agency,
+            product,
+            _money("principal", principal) if principal else None,
+            _money("interest", interest) if interest else None,
+            _money("penalty", penalty) if penalty else None,
+            _date("due_date", due_date) if due_date else None,
+            _count("overdue_days", overdue_days) if overdue_days else None,
+            loan_last4,
+            _instant("as_of", as_of) if as_of else None,
+            language,
+            marks,
+            self._offered(cells, marks) if self._offers else _NO_OFFERS,
+            {name: cells[place] for name, place in self._notes.items() if cells[place]}
+            if self._notes
+            else _NO_NOTES,
+        )
+
+    def _offered(self, cells: list[str], flags: tuple[str, ...]) -> Mapping[str, int | date]:
+        """The optional columns.  A plan is whole or not there: half of one could not be spoken."""
+        found: dict[str, int | date] = {}
+        for name, place in self._offers.items():
+            if cell := cells[place]:
+                found[name] = _offer(name, cell)
+        for plan in (PLAN, SECOND_PLAN):
+            lacking = [name for name in plan if name not in found]
+            if 0 < len(lacking) < len(plan):
+                raise BadCell(lacking[0], f"the plan is not whole: {', '.join(plan)} belong together")
+        if "plan_approved" in flags and PLAN[0] not in found:
+            raise BadCell(PLAN[0], "the flag plan_approved needs the plan's columns")
+        return found
 
 
-def _delimiter(data: bytes) -> str:
-    first = data.splitlines()[0] if data.strip() else b""
-    return max(DELIMITERS, key=lambda sign: first.count(sign.encode()))
+_NO_OFFERS: Mapping[str, int | date] = MappingProxyType({})
 
 
-def read_list(path: Path | str) -> ListResult:
-    """Reads a list.  InputError for a missing file or column; bad rows are in `rejected`."""
-    path = Path(path)
-    rows: list[ListRow] = []
-    rejected: list[RejectedRow] = []
-    seen: dict[tuple[str, str, str], int] = {}
-    debtors: dict[str, str] = {}
-    for line, cells in read_table(path, REQUIRED):
-        try:
-            row = _row(line, cells)
-            first = seen.setdefault((row.case_id, row.party, row.phone), line)
-            if first != line:
-                raise _BadCell("phone", f"the same number as in line {first}")
-            if debtors.setdefault(row.case_id, row.debtor_id) != row.debtor_id:
-                raise _BadCell("debtor_id", "another debtor than in the case's first row")
-        except _BadCell as fault:
-            rejected.append(RejectedRow(path, line, fault.column, fault.reason))
-        else:
-            rows.append(row)
-    rows, without_debtor = _with_debtor(path, rows)
-    return ListResult(rows, sorted(rejected + without_debtor, key=lambda one: one.line))
+def _offer(name: str, cell: str) -> int | date:
+    if name.endswith("_count"):
+        return _count(name, cell)
+    if name.endswith("_date") or name == "last_promise":
+        return _date(name, cell)
+    return _money(name, cell)
 
 
-def _with_debtor(path: Path, rows: list[ListRow]) -> tuple[list[ListRow], list[RejectedRow]]:
-    """A case needs its debtor's own row: that is where its amounts come from."""
-    known = {row.case_id for row in rows if row.party == "debtor"}
-    lost = [
-        RejectedRow(path, row.line, "party", "the case has no good row of its debtor")
-        for row in rows
-        if row.case_id not in known
-    ]
-    return [row for row in rows if row.case_id in known], lost
+def _unfit(cell: str) -> str:
+    if cell[0] == "#":
+        return "the spreadsheet shows an error here"
+    if len(cell) > LONGEST:
+        return f"the cell is longer than {LONGEST} characters"
+    return "the cell holds a line break or another sign that cannot be shown"
 
 
-def _row(line: int, cells: dict[str, str]) -> ListRow:
-    for column in REQUIRED:
-        if not cells.get(column):
-            raise _BadCell(column, "the cell is empty")
-    try:
-        phone = to_e164(cells["phone"])
-    except ValueError as fault:
-        raise _BadCell("phone", str(fault)) from None
-    party = cells.get("party") or "debtor"
-    if party not in PARTIES:
-        raise _BadCell("party", f"must be one of {', '.join(PARTIES)}")
-    tail = unicodedata.normalize("NFKC", cells.get("id_tail", "")).upper()
-    if tail and not _TAIL.fullmatch(tail):
-        raise _BadCell("id_tail", "must be the last four of an identity number")
-    return ListRow(
-        line=line,
-        case_id=cells["case_id"],
-        debtor_id=cells["debtor_id"],
-        name=cells["name"],
-        phone=phone,
-        amount_due=_money("amount_due", cells["amount_due"]),
-        party=party,
-        id_tail=tail,
-        due_date=_date("due_date", cells.get("due_date", "")),
-        overdue_days=_count("overdue_days", cells.get("overdue_days", "")),
-        loan_last4=_last4("loan_last4", cells.get("loan_last4", "")),
-        as_of=_instant("as_of", cells.get("as_of", "")),
-        flags=tuple(flag for flag in re.split(r"[\s|;,]+", cells.get("flags", "")) if flag),
-        notes={name: value for name, value in cells.items() if name not in COLUMNS and name and value},
-        principal=_optional_money("principal", cells),
-        interest=_optional_money("interest", cells),
-        penalty=_optional_money("penalty", cells),
-        phone_source=cells.get("phone_source", ""),
-        phone_evidence=cells.get("phone_evidence", ""),
-        institution=cells.get("institution", ""),
-        agency=cells.get("agency", ""),
-        product=cells.get("product", ""),
-        language=cells.get("language", ""),
-    )
+def _not_scientific(column: str, cell: str) -> None:
+    if SCIENTIFIC.fullmatch(cell):
+        reason = "the number was changed to scientific notation by a spreadsheet; format the cell as text"
+        raise BadCell(column, reason)
 
 
 def _money(column: str, text: str) -> int:
+    if plain := _PLAIN_MONEY.fullmatch(text):
+        return int(plain[1]) * 100 + int((plain[2] or "0").ljust(2, "0"))
     try:
         return yuan_to_fen(text)
     except ValueError as fault:
-        raise _BadCell(column, str(fault)) from None
-
-
-def _optional_money(column: str, cells: dict[str, str]) -> int | None:
-    return _money(column, cells[column]) if cells.get(column) else None
+        raise BadCell(column, str(fault)) from None
 
 
 def yuan_to_fen(text: str) -> int:
     """ "1,520.40" → 152040.  ValueError when it is no amount in 元 with at most two decimals."""
     plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("元").strip()
-    if not re.fullmatch(r"(\d+|\d{1,3}(,\d{3})+)(\.\d{1,2})?", plain):
+    if not _MONEY.fullmatch(plain):
         raise ValueError("must be an amount in 元 with at most two decimals")
     return int(Decimal(plain.replace(",", "")) * 100)
 
 
-def _date(column: str, text: str) -> date | None:
+def _date(column: str, text: str) -> date:
+    found = _DAY.fullmatch(text)
     try:
-        return date.fromisoformat(text) if text else None
+        if found is None:
+            raise ValueError
+        return date(int(found[1]), int(found[2]), int(found[3]))
     except ValueError:
-        raise _BadCell(column, "must be a date like 2026-03-02") from None
+        raise BadCell(column, "must be a date like 2026-03-02") from None
 
 
-def _instant(column: str, text: str) -> datetime | None:
+def _instant(column: str, text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text) if text else None
+        return datetime.fromisoformat(text)
     except ValueError:
-        raise _BadCell(column, "must be a time like 2026-03-02T10:00") from None
+        pass
+    day, _, rest = text.partition(" ")
+    try:
+        return datetime.fromisoformat(
+            f"{_date(column, day).isoformat()}T{rest.zfill(5) if rest else '00:00'}"
+        )
+    except ValueError:
+        raise BadCell(column, "must be a time like 2026-03-02T10:00") from None
 
 
-def _count(column: str, text: str) -> int | None:
-    if not text:
-        return None
-    if not re.fullmatch(r"\d{1,5}", text):
-        raise _BadCell(column, "must be a whole number")
+def _count(column: str, text: str) -> int:
+    if not _COUNT.fullmatch(text):
+        raise BadCell(column, "must be a whole number")
     return int(text)
-
-
-def _last4(column: str, text: str) -> str:
-    if text and not re.fullmatch(r"\d{4}", text):
-        raise _BadCell(column, "must be four digits; a spreadsheet may have cut a leading zero")
-    return text
 
 
 def cases(rows: Iterable[ListRow]) -> dict[str, list[ListRow]]:
@@ -276,3 +272,11 @@ def cases(rows: Iterable[ListRow]) -> dict[str, list[ListRow]]:
     for points in found.values():
         points.sort(key=lambda row: row.party != "debtor")
     return found
+
+
+def people_of(points: Iterable[ListRow]) -> list[list[ListRow]]:
+    """The rows of each person of a case: a debtor is one whatever the spelling, others are told by name."""
+    found: dict[tuple[str, str], list[ListRow]] = {}
+    for row in points:
+        found.setdefault((row.party, "" if row.party == "debtor" else row.name), []).append(row)
+    return list(found.values())

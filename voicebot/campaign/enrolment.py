@@ -1,221 +1,255 @@
-"""Bringing a list into the store: debtors, numbers, cases, contacts with their points, planned attempts."""
+"""Bringing lists into the store: debtors, numbers, cases, contacts with their points, planned attempts.
+
+Chunk by chunk, each with its mark of how far it came in the same transaction: what broke off goes on there,
+and nothing is written twice.  Until the last chunk the campaign is paused.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import json
-import uuid
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
-from sqlalchemy import Connection, insert, select
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
+from voicebot.campaign import tally
+from voicebot.campaign.attempts import new_ids
+from voicebot.campaign.bulk_rows import ATTEMPTS, CASES, CONTACTS, POINTS, bulk_rows
 from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.contact_list import ListRow, cases
-from voicebot.store.database import Store
-from voicebot.store.models import (
-    AttemptRow,
-    CampaignRow,
-    CaseRow,
-    ContactPointRow,
-    ContactRow,
-    DebtorRow,
-    PhoneRow,
+from voicebot.campaign.row_sealer import (
+    OWN_PROCESS_FROM,
+    SealedChunk,
+    SealingJob,
+    case_slots,
+    phone_binding,
+    record_binding,
+    sealed,
+    sealed_elsewhere,
 )
+from voicebot.errors import InputError
+from voicebot.store.database import Store
+from voicebot.store.models import CampaignRow, CaseRow, ContactRow, EnrolmentRow
 from voicebot.store.states import AttemptState
-from voicebot.store.stop_list import debtor_index
 
-CHUNK = 500
-"""Cases a transaction."""
+__all__ = ["Enrolled", "Enrolment", "case_slots", "phone_binding", "record_binding"]
+
+DONE = "done"
+Told = Callable[[int, int], None]
+"""Hears how many cases are written, and how many there are."""
+
+
+@dataclass(frozen=True)
+class Enrolled:
+    """`new`: cases were written.  False when the campaign was there already, whole."""
+
+    campaign_id: str
+    cases: int
+    new: bool
 
 
 class Enrolment:
-    """Writes one campaign's list."""
+    """Writes one campaign's lists.  `now_ms` is when its attempts are due."""
 
     def __init__(self, store: Store, campaign: Campaign, digest: str, now_ms: int) -> None:
         self._store, self._campaign, self._digest, self._now_ms = store, campaign, digest, now_ms
-        self._insert = postgresql_insert if store.is_postgresql else sqlite_insert
 
-    def run(self, campaign_id: str, rows: Sequence[ListRow]) -> None:
-        """Everything or, when an error leaves it, a campaign that is still `paused`."""
-        with self._store.begin() as connection:
-            connection.execute(
-                insert(CampaignRow).values(
-                    id=campaign_id,
-                    name=self._campaign.name,
-                    state="paused",
-                    institution=self._campaign.institution,
-                    digest=self._digest,
-                    file=self._campaign.model_dump(mode="json"),
-                    created_ms=self._now_ms,
-                )
-            )
-        ordered = _ordered(list(cases(rows).values()), self._campaign.order)
-        for start in range(0, len(ordered), CHUNK):
-            with self._store.begin() as connection:
-                self._write(connection, campaign_id, ordered[start : start + CHUNK], start)
-        with self._store.begin() as connection:
-            table = CampaignRow.__table__
-            connection.execute(table.update().where(table.c.id == campaign_id).values(state="running"))  # type: ignore[attr-defined]
-
-    def _write(
-        self, connection: Connection, campaign_id: str, chunk: list[list[ListRow]], first: int
-    ) -> None:
-        debtors = self._debtors(connection, chunk)
-        self._phones(connection, chunk)
-        for rank, points in enumerate(chunk, first):
-            head = points[0]
-            debtor_id = debtors[debtor_index(self._store, self._campaign.institution, head.debtor_id)]
-            case_pk = self._case(connection, campaign_id, points, debtor_id)
-            for party, people in _by_person(points).items():
-                contact_id = self._contact(connection, campaign_id, case_pk, party, people)
-                attempt = planned(
-                    campaign_id, case_pk, contact_id, debtor_id, 1, self._now_ms, self._now_ms, rank
-                )
-                connection.execute(insert(AttemptRow).values(attempt))
-
-    def _debtors(self, connection: Connection, chunk: list[list[ListRow]]) -> dict[bytes, int]:
-        institution = self._campaign.institution
-        indexes = sorted({debtor_index(self._store, institution, points[0].debtor_id) for points in chunk})
-        new = [{"bix": bix, "institution": institution} for bix in indexes]
-        connection.execute(self._insert(DebtorRow).on_conflict_do_nothing(), new)
-        query = select(DebtorRow.bix, DebtorRow.id).where(DebtorRow.bix.in_(indexes))
-        return {bix: debtor_id for bix, debtor_id in connection.execute(query)}
-
-    def _phones(self, connection: Connection, chunk: list[list[ListRow]]) -> None:
-        keys = self._store.keys
-        numbers = {keys.blind_index(row.phone): row.phone for points in chunk for row in points}
-        new = [
-            {"bix": bix, "e164_ct": keys.encrypt(phone, phone_binding(bix))}
-            for bix, phone in sorted(numbers.items())
-        ]
-        connection.execute(self._insert(PhoneRow).on_conflict_do_nothing(), new)
-
-    def _case(self, connection: Connection, campaign_id: str, points: list[ListRow], debtor_id: int) -> int:
-        head, keys = points[0], self._store.keys
-        record = json.dumps(case_slots(head), ensure_ascii=False)
-        tail = next((row.id_tail for row in points if row.party == "debtor" and row.id_tail), "")
-        values = {
-            "campaign_id": campaign_id,
-            "case_id": head.case_id,
-            "debtor_id": debtor_id,
-            "agency": head.agency or self._campaign.agency,
-            "record_ct": keys.encrypt(record, record_binding(campaign_id, head.case_id)),
-            "flags": {flag: True for flag in head.flags},
-            "tail_mac": keys.tail_mac(head.case_id, tail) if tail else None,
-        }
-        case_pk = connection.execute(insert(CaseRow).values(values).returning(CaseRow.id)).scalar_one()
-        return int(case_pk)
-
-    def _contact(
+    def run(
         self,
-        connection: Connection,
-        campaign_id: str,
-        case_pk: int,
-        party: tuple[str, str],
-        people: list[ListRow],
-    ) -> int:
+        fresh_id: str,
+        rows: CampaignLists | Iterable[ListRow],
+        told: Told = lambda written, wanted: None,
+    ) -> Enrolled:
+        """Everything, or as far as it came when an error leaves it.
+
+        Lists of a campaign that is not done are its own: the same ones go on with it, whatever `fresh_id` is.
+        InputError when they are other ones, or another talk track.
+        """
+        if isinstance(rows, CampaignLists):
+            return self._run_lists(fresh_id, rows, told)
+        held = list(cases(rows).values())
+        contacts = sum(map(len, held))
+        with self._store.begin() as connection:
+            row = self._begin(connection, fresh_id, "", len(held), contacts)
+        self._write_all(row, sealed(self._job(row), held), told)
+        return Enrolled(fresh_id, len(held), True)
+
+    def _run_lists(self, fresh_id: str, lists: CampaignLists, told: Told) -> Enrolled:
+        fingerprint = self._fingerprint(lists)
+        with self._store.begin() as connection:
+            row = self._unfinished(connection, fingerprint)
+            if row is None:
+                row = self._begin(connection, fresh_id, fingerprint, lists.cases, lists.rows)
+        if row.finished_ms is not None:
+            return Enrolled(row.campaign_id, row.cases, False)
+        self._write_all(row, self._chunks(self._job(row), lists), told)
+        return Enrolled(row.campaign_id, row.cases, True)
+
+    def _fingerprint(self, lists: CampaignLists) -> str:
+        """What decides the rows that are written, beside the institution."""
+        parts = [lists.fingerprint, self._campaign.agency, self._campaign.order]
+        return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def _chunks(self, job: SealingJob, lists: CampaignLists) -> Iterator[SealedChunk]:
+        if lists.cases - job.cases_done < OWN_PROCESS_FROM:
+            return sealed(job, lists.groups(job.cases_done))
+        return sealed_elsewhere(job, lists.order)
+
+    def _job(self, row: EnrolmentRow) -> SealingJob:
+        return SealingJob(
+            self._store.keys,
+            row.campaign_id,
+            self._campaign.institution,
+            self._campaign.agency,
+            self._campaign.order,
+            row.done,
+            row.next_case,
+            row.next_contact,
+        )
+
+    def _unfinished(self, connection: Connection, fingerprint: str) -> EnrolmentRow | None:
+        """The enrolment of the newest campaign of this name that is not done."""
+        query = (
+            select(EnrolmentRow.__table__, CampaignRow.digest)
+            .join(CampaignRow, CampaignRow.id == EnrolmentRow.campaign_id)
+            .where(CampaignRow.name == self._campaign.name, CampaignRow.state != DONE)
+            .where(CampaignRow.institution == self._campaign.institution, EnrolmentRow.fingerprint != "")
+            .order_by(CampaignRow.created_ms.desc(), CampaignRow.id.desc())
+        )
+        found = connection.execute(query.limit(1)).first()
+        if found is None:
+            return None
+        values = dict(found._mapping)
+        digest = values.pop("digest")
+        row = EnrolmentRow(**values)
+        for same, what, key in (
+            (row.fingerprint == fingerprint, "other lists", "lists"),
+            (digest == self._digest, f"another talk track ({digest[:12]})", "talk_track"),
+        ):
+            if not same:
+                what = f"the campaign {self._campaign.name} is unfinished with {what}"
+                do = "Run it with --new to begin afresh, or give it back what it had."
+                raise InputError(what, do, key=key)
+        return row
+
+    def _begin(
+        self, connection: Connection, campaign_id: str, fingerprint: str, n_cases: int, n_contacts: int
+    ) -> EnrolmentRow:
+        """The campaign, paused, with ids reserved for what will be written."""
+        if self._store.is_postgresql:
+            connection.exec_driver_sql("LOCK TABLE enrolment IN EXCLUSIVE MODE")
+        connection.execute(
+            insert(CampaignRow).values(
+                id=campaign_id,
+                name=self._campaign.name,
+                state="paused",
+                institution=self._campaign.institution,
+                digest=self._digest,
+                file=self._campaign.model_dump(mode="json"),
+                created_ms=self._now_ms,
+            )
+        )
+        first = {
+            "case": _next(connection, CaseRow.id, EnrolmentRow.case_end),
+            "contact": _next(connection, ContactRow.id, EnrolmentRow.contact_end),
+        }
         values = {
             "campaign_id": campaign_id,
-            "case_pk": case_pk,
-            "party": party[0],
-            "name_ct": self._store.keys.encrypt(people[0].name, f"contact.name:{case_pk}"),
-            "state": "open",
+            "fingerprint": fingerprint,
+            "cases": n_cases,
+            "done": 0,
+            "next_case": first["case"],
+            "case_end": first["case"] + n_cases,
+            "next_contact": first["contact"],
+            "contact_end": first["contact"] + n_contacts,
+            "finished_ms": None,
         }
-        contact_id = connection.execute(
-            insert(ContactRow).values(values).returning(ContactRow.id)
-        ).scalar_one()
-        connection.execute(
-            insert(ContactPointRow),
+        connection.execute(insert(EnrolmentRow).values(values))
+        return EnrolmentRow(**values)
+
+    def _write_all(self, row: EnrolmentRow, chunks: Iterator[SealedChunk], told: Told) -> None:
+        with self._store.engine.connect() as connection:
+            bulk = bulk_rows(connection)
+            with connection.begin():
+                bulk.begin()
+            try:
+                for chunk in chunks:
+                    with connection.begin():
+                        self._write(connection, row, chunk)
+                    told(row.done, row.cases)
+            finally:
+                with connection.begin():
+                    bulk.end()
+            if row.done != row.cases:
+                raise RuntimeError(f"{row.done} of {row.cases} cases were written")
+            with connection.begin():
+                self._finish(connection, row)
+
+    def _write(self, connection: Connection, row: EnrolmentRow, chunk: SealedChunk) -> None:
+        bulk, campaign_id = bulk_rows(connection), row.campaign_id
+        debtors = bulk.debtors(chunk.debtors, self._campaign.institution)
+        bulk.phones(chunk.phones.items())
+        bulk.insert(
+            "case_file",
+            CASES,
             [
-                {
-                    "contact_id": contact_id,
-                    "ord": number,
-                    "bix": self._store.keys.blind_index(row.phone),
-                    "source": row.phone_source,
-                    "evidence": row.phone_evidence or None,
-                }
-                for number, row in enumerate(people)
+                (pk, campaign_id, case_id, debtors[debtor], agency, record, flags, tail)
+                for pk, case_id, debtor, agency, record, flags, tail in chunk.cases
             ],
         )
-        return int(contact_id)
+        bulk.insert(
+            "contact",
+            CONTACTS,
+            [(pk, campaign_id, case_pk, party, name, "open") for pk, case_pk, party, name in chunk.contacts],
+        )
+        bulk.insert("contact_point", POINTS, list(chunk.points))
+        # Ids of a chunk lie side by side: the index grows at one place.
+        ids = new_ids(len(chunk.attempts), self._now_ms + row.done)
+        planned = str(AttemptState.PLANNED)
+        bulk.insert(
+            "attempt",
+            ATTEMPTS,
+            [
+                (
+                    one,
+                    campaign_id,
+                    case_pk,
+                    contact,
+                    debtors[debtor],
+                    1,
+                    planned,
+                    self._now_ms,
+                    rank,
+                    self._now_ms,
+                )
+                for one, (contact, case_pk, debtor, rank) in zip(ids, chunk.attempts, strict=True)
+            ],
+        )
+        tally.add_in(connection, campaign_id, {planned: len(chunk.attempts)})
+        row.done += len(chunk.cases)
+        row.next_case += len(chunk.cases)
+        row.next_contact += len(chunk.contacts)
+        connection.execute(
+            update(EnrolmentRow)
+            .where(EnrolmentRow.campaign_id == campaign_id)
+            .values(done=row.done, next_case=row.next_case, next_contact=row.next_contact)
+        )
+
+    def _finish(self, connection: Connection, row: EnrolmentRow) -> None:
+        """From here on it may be claimed."""
+        statement = update(EnrolmentRow).where(EnrolmentRow.campaign_id == row.campaign_id)
+        connection.execute(statement.values(finished_ms=self._now_ms))
+        running = update(CampaignRow).where(CampaignRow.id == row.campaign_id, CampaignRow.state == "paused")
+        connection.execute(running.values(state="running"))
 
 
-def planned(
-    campaign_id: str,
-    case_pk: int,
-    contact_id: int,
-    debtor_id: int,
-    number: int,
-    due_ms: int,
-    now_ms: int,
-    rank: int,
-) -> dict[str, Any]:
-    """The values of a new planned attempt."""
-    return {
-        "id": uuid.uuid4().hex,
-        "campaign_id": campaign_id,
-        "case_pk": case_pk,
-        "contact_id": contact_id,
-        "debtor_id": debtor_id,
-        "number": number,
-        "state": AttemptState.PLANNED,
-        "due_ms": due_ms,
-        "rank": rank,
-        "reserved": [],
-        "sip_code": 0,
-        "planned_ms": now_ms,
-    }
-
-
-def phone_binding(bix: bytes) -> str:
-    """What a number's ciphertext is bound to."""
-    return f"phone.e164:{bix.hex()}"
-
-
-def record_binding(campaign_id: str, case_id: str) -> str:
-    """What a case record's ciphertext is bound to."""
-    return f"case_file.record:{campaign_id}/{case_id}"
-
-
-def case_slots(row: ListRow) -> dict[str, tuple[str, str | int]]:
-    """The case slots of the debtor's own row, typed: money in fen, dates ISO."""
-    slots: dict[str, tuple[str, str | int]] = {
-        "debtor_name": ("name", row.name),
-        "amount_due": ("money", row.amount_due),
-    }
-    for name in ("principal", "interest", "penalty"):
-        if (fen := getattr(row, name)) is not None:
-            slots[name] = ("money", fen)
-    if row.product:
-        slots["product"] = ("text", row.product)
-    if row.due_date:
-        slots["due_date"] = ("date", row.due_date.isoformat())
-    if row.overdue_days is not None:
-        slots["overdue_days"] = ("count", row.overdue_days)
-    if row.loan_last4:
-        slots["loan_last4"] = ("tail", row.loan_last4)
-    return slots
-
-
-def _by_person(points: list[ListRow]) -> dict[tuple[str, str], list[ListRow]]:
-    """The debtor is one person whatever the name's spelling; others are told apart by name."""
-    found: dict[tuple[str, str], list[ListRow]] = {}
-    for row in points:
-        key = (row.party, "" if row.party == "debtor" else row.name)
-        found.setdefault(key, []).append(row)
-    return found
-
-
-def _ordered(groups: list[list[ListRow]], order: str) -> list[list[ListRow]]:
-    def place(points: list[ListRow]) -> Iterator[int]:
-        head = points[0]
-        if order == "amount":
-            yield -head.amount_due
-        elif order == "overdue":
-            yield -(head.overdue_days or 0)
-        elif order == "newest":
-            yield -(head.due_date.toordinal() if head.due_date else 0)
-
-    return sorted(groups, key=lambda points: tuple(place(points)))
+def _next(
+    connection: Connection, used: InstrumentedAttribute[int], reserved: InstrumentedAttribute[int]
+) -> int:
+    """The first id that neither a row has nor an enrolment that is under way."""
+    highest: int = connection.execute(select(func.max(used))).scalar() or 0
+    end: int = connection.execute(select(func.max(reserved))).scalar() or 1
+    return max(highest + 1, end)

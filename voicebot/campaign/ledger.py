@@ -8,13 +8,14 @@ keeps its slots, and nobody dials it again by himself; what it had only claimed 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy import select, update
 
 from voicebot.campaign.attempts import Attempts, LostWorker
 from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.claiming import Claim, Claiming
 from voicebot.campaign.closing import Closing
 from voicebot.campaign.contact_list import ListRow
@@ -55,13 +56,26 @@ class Ledger:
 
     # ---------- campaigns ----------
 
-    def enrol(self, campaign: Campaign, digest: str, rows: Sequence[ListRow]) -> str:
-        """Brings a campaign and its list into the store; returns the new campaign id."""
+    def enrol(
+        self,
+        campaign: Campaign,
+        digest: str,
+        rows: CampaignLists | Iterable[ListRow],
+        told: Callable[[int, int], None] = lambda written, wanted: None,
+    ) -> str:
+        """Brings a campaign and its lists into the store; returns its id.
+
+        Lists go on with the campaign of this name that is not done yet, whole or broken off: nothing is
+        written twice.  InputError when that one has other lists or another talk track.  `told` hears how many
+        cases are written, and how many there are.
+        """
         now = self._clock.now()
-        campaign_id = f"{campaign.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
-        Enrolment(self._store, campaign, digest, moment_ms(now)).run(campaign_id, rows)
-        self._audit.append("campaign_enrolled", campaign_id, {"digest": digest, "rows": len(rows)})
-        return campaign_id
+        fresh_id = f"{campaign.name}-{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        enrolled = Enrolment(self._store, campaign, digest, moment_ms(now)).run(fresh_id, rows, told)
+        if enrolled.new:
+            about = {"digest": digest, "cases": enrolled.cases}
+            self._audit.append("campaign_enrolled", enrolled.campaign_id, about)
+        return enrolled.campaign_id
 
     def set_state(self, campaign_id: str, state: str) -> None:
         """running, paused, stopped or done.  After this returns, no claim or permission follows a pause."""

@@ -6,12 +6,24 @@ import re
 import unicodedata
 
 import phonenumbers
+from phonenumbers import PhoneMetadata
 
 HOME_REGION = "CN"
 _SEPARATORS = re.compile(r"[\s\-‐-―()（）.·]+")
 _WITH_PREFIX = re.compile(r"\+.*|0.*|1\d{10}|[48]00\d{7}")
 """Written so that nothing is lost: with country code, with trunk zero, a mobile, or a 400 or 800 number."""
-_SCIENTIFIC = re.compile(r"^\d(\.\d+)?[eE]\+?\d+$")
+SCIENTIFIC = re.compile(r"\d(\.\d+)?[eE]\+\d+")
+"""What a spreadsheet makes of a long number: digits are lost."""
+
+
+def _mobile_pattern() -> str:
+    plan = PhoneMetadata.metadata_for_region(HOME_REGION)
+    assert plan is not None and plan.mobile is not None
+    return str(plan.mobile.national_number_pattern)
+
+
+_MOBILE = re.compile(rf"(?:\+86|0086|86)?({_mobile_pattern()})", re.ASCII)
+"""A plain mobile number, by the numbering plan that phonenumbers itself goes by: most rows need no more."""
 
 
 def to_e164(text: str) -> str:
@@ -19,10 +31,12 @@ def to_e164(text: str) -> str:
 
     ValueError says in one sentence why a text is no number (without repeating it).
     """
+    if mobile := _MOBILE.fullmatch(text):
+        return f"+86{mobile[1]}"
     plain = unicodedata.normalize("NFKC", text).strip().strip("'\"")
     if not plain:
         raise ValueError("there is no number")
-    if _SCIENTIFIC.match(plain):
+    if SCIENTIFIC.fullmatch(plain):
         raise ValueError(
             "the number was changed to scientific notation by a spreadsheet; format the cell as text"
         )

@@ -8,11 +8,11 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from voicebot.campaign.campaign_file import Number
-from voicebot.campaign.contact_list import read_table
 from voicebot.campaign.phone_number import to_e164
+from voicebot.campaign.table_file import read_table
 from voicebot.errors import InputError
 from voicebot.store.registers import Agencies, Tool, Tools
-from voicebot.store.stop_list import EVERYBODY, StopList, check_reason
+from voicebot.store.stop_list import EVERYBODY, NewStop, StopList, check_reason
 from voicebot.yaml_document import YamlDocument
 
 
@@ -63,6 +63,8 @@ class PersonEntry(_Part):
     name: str
     roles: tuple[str, ...]
     public_key: str | None = None
+    agency: str | None = None
+    "The outside agency that the person works for."
 
 
 class PeopleFile(_Part):
@@ -80,11 +82,11 @@ def load_people(path: Path) -> PeopleFile:
 
 
 def import_stop_list(path: Path, stop_list: StopList, made_by: str) -> int:
-    """Adds the numbers of a CSV file (phone, reason, note, institution); all of them, or none.
+    """Adds the numbers of a CSV or XLSX file (phone, reason, note, institution); all of them, or none.
 
     Returns how many.  InputError names the first bad row.
     """
-    entries: list[tuple[str, str, str, str]] = []
+    entries: list[NewStop] = []
     for line, cells in read_table(path, ("phone", "reason")):
         try:
             phone = to_e164(cells.get("phone", ""))
@@ -94,7 +96,7 @@ def import_stop_list(path: Path, stop_list: StopList, made_by: str) -> int:
             check_reason(cells.get("reason", ""))
         except InputError as fault:
             raise InputError(fault.what, fault.do, path, line, "reason") from None
-        entries.append((phone, cells["reason"], cells.get("note", ""), cells.get("institution") or EVERYBODY))
-    for phone, reason, note, institution in entries:
-        stop_list.add(phone=phone, reason=reason, made_by=made_by, note=note, institution=institution)
+        institution = cells.get("institution") or EVERYBODY
+        entries.append(NewStop(phone, cells["reason"], cells.get("note", ""), institution))
+    stop_list.add_all(entries, made_by, path.name)
     return len(entries)

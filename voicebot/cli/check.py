@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -15,46 +15,65 @@ from rich.table import Table
 
 from sip.trunk import load_trunks
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
-from voicebot.campaign.campaign_lists import read_lists
-from voicebot.campaign.contact_list import RejectedRow
+from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.plan import Plan, Planner
+from voicebot.cli.progress_bar import progress_bar
 from voicebot.clock import Clock
-from voicebot.policy.gate import Gate
+from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
-BAD_INPUT = 2
+ROWS_REFUSED = 1
 
 
 def check(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="The campaign file, YAML.")],
     as_json: Annotated[bool, typer.Option("--json", help="Print the plan as JSON.")] = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Load nothing when any row of a list is bad.")
+    ] = False,
     site_file: Annotated[
         Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
     ] = None,
 ) -> None:
     """Show who would be called, who is refused and why, and how the calls would look.  Dials nothing.
 
-    Exit code 0: it can run.  2: the file or a list row is wrong (each one is named).
+    Exit code 0: it can run.  1: rows of a list are bad (each is named, and written to NAME.rejected.csv).
+    2: the campaign file or a list as a whole is wrong.
     """
     site = load_site(site_file)
     campaign = load_campaign(file, site.trunks)
-    lists = read_lists(campaign)
+    with progress_bar("reading the lists") as told:
+        lists = scan_lists(campaign, told)
+    rejected_files = lists.write_rejected(rejected_folder(site, campaign))
+    try:
+        plan = None if strict and lists.rejected else _plan(site, campaign, lists)
+    except InputError as fault:
+        raise (
+            fault if fault.where else InputError(fault.what, fault.do, file, fault.line, fault.key)
+        ) from None
     clock = campaign_clock(campaign)
-    gate = site.gate(clock)
-    trunk = load_trunks(site.trunks)[campaign.trunk]
-    with planning_store(site, campaign, clock) as store:
-        plan = Planner(store, gate, clock, campaign).plan(lists.rows, trunk)
+    shown = _as_json(site, campaign, clock, lists, plan, rejected_files)
     if as_json:
-        typer.echo(
-            json.dumps(_as_json(campaign, gate, clock, plan, lists.rejected), ensure_ascii=False, indent=2)
-        )
+        typer.echo(json.dumps(shown, ensure_ascii=False, indent=2))
     else:
-        _show(campaign, gate, clock, plan, lists.rejected)
+        _show(campaign, clock, shown["policy"], lists, plan, rejected_files)
     if lists.rejected:
-        raise typer.Exit(BAD_INPUT)
+        raise typer.Exit(ROWS_REFUSED)
+
+
+def rejected_folder(site: Site, campaign: Campaign) -> Path:
+    """Where NAME.rejected.csv goes: beside the campaign's reports, never beside the lists themselves."""
+    return site.var / campaign.name
+
+
+def _plan(site: Site, campaign: Campaign, lists: CampaignLists) -> Plan:
+    clock = campaign_clock(campaign)
+    trunk = load_trunks(site.trunks)[campaign.trunk]
+    with planning_store(site, campaign, clock) as store, progress_bar("asking the gate") as told:
+        return Planner(site, store, site.gate(clock), clock, campaign).plan(lists, trunk, told)
 
 
 @contextmanager
@@ -78,51 +97,133 @@ def planning_store(site: Site, campaign: Campaign, clock: Clock) -> Iterator[Sto
 
 
 def _as_json(
-    campaign: Campaign, gate: Gate, clock: Clock, plan: Plan, rejected: list[RejectedRow]
-) -> dict[str, object]:
+    site: Site,
+    campaign: Campaign,
+    clock: Clock,
+    lists: CampaignLists,
+    plan: Plan | None,
+    rejected_files: list[Path],
+) -> dict[str, Any]:
+    """The whole plan.  Under --strict with bad rows: what the lists are, and nobody to call."""
     return {
         "campaign": campaign.name,
-        "policy": gate.label,
+        "institution": campaign.institution,
+        "policy": site.gate(clock).of(campaign.institution).label,
+        "talk_track": _talk_track(campaign, plan),
         "simulated_clock": clock.simulated,
-        "at": plan.at.isoformat(timespec="seconds") if plan.at else None,
-        "to_call": plan.to_call,
+        "at": plan.at.isoformat(timespec="seconds") if plan and plan.at else None,
+        "rows": lists.rows,
+        "cases": lists.cases,
+        "to_call": plan.to_call if plan else 0,
         "refused": [
             {
                 "reason": one.reason,
                 "rule": one.rule,
                 "zh": one.zh,
                 "count": one.count,
-                "cases": list(one.cases),
+                "cases": [named.case_id for named in one.first],
+                "first": [vars(named) for named in one.first],
             }
-            for one in plan.refused
+            for one in (plan.refused if plan else ())
         ],
+        "rejected": lists.rejected,
+        "rejected_reasons": [vars(one) for one in lists.reasons()],
         "rejected_rows": [
-            {"file": str(one.where), "line": one.line, "column": one.column, "reason": one.reason}
-            for one in rejected
+            {
+                "file": str(one.where),
+                "line": one.line,
+                "column": one.column,
+                "cell": one.cell,
+                "reason": one.reason,
+            }
+            for one in lists.first_rejected()
         ],
-        "request_uri": plan.request_uri,
-        "from": plan.caller_uri,
-        "hours_left_today": round(plan.hours_left.total_seconds() / 3600, 2),
-        "expected_minutes": round(plan.expected.total_seconds() / 60, 1),
+        "rejected_files": list(map(str, rejected_files)),
+        "request_uri": plan.request_uri if plan else "",
+        "from": plan.caller_uri if plan else "",
+        "callers": [vars(one) for one in (plan.callers if plan else ())],
+        "prompts_to_render": plan.prompts if plan else None,
+        "prompts_exact": plan.prompts_exact if plan else True,
+        "hours_left_today": round(plan.hours_left.total_seconds() / 3600, 2) if plan else None,
+        "expected_minutes": round(plan.expected.total_seconds() / 60, 1) if plan else None,
+        "holidays": plan.calendar if plan else None,
+        "calendar_ends_before": plan.unknown_day.isoformat() if plan and plan.unknown_day else None,
     }
 
 
-def _show(campaign: Campaign, gate: Gate, clock: Clock, plan: Plan, rejected: list[RejectedRow]) -> None:
+def _talk_track(campaign: Campaign, plan: Plan | None) -> dict[str, Any]:
+    approval = plan.approval if plan else None
+    return {
+        "reference": campaign.talk_track,
+        "digest": approval.digest if approval else None,
+        "approved_by": list(approval.approved_by) if approval else [],
+        "approved_at": approval.approved_at.isoformat(timespec="seconds") if approval else None,
+        "not_approved": plan.not_approved if plan else "",
+    }
+
+
+def _show(
+    campaign: Campaign,
+    clock: Clock,
+    policy: str,
+    lists: CampaignLists,
+    plan: Plan | None,
+    rejected_files: list[Path],
+) -> None:
     console = Console(highlight=False)
+
+    def say(name: str, text: str) -> None:
+        console.print(f"{name:<11}{text}", markup=False, soft_wrap=True)
+
+    say("campaign", f"{campaign.name} for {campaign.institution}, rules {policy}")
+    say("lists", f"{lists.rows} good rows, {lists.cases} cases; {lists.rejected} bad rows")
+    if plan is None:
+        say("strict", "nothing is loaded, because of the bad rows")
+    else:
+        _show_plan(console, say, campaign, clock, plan)
+    for row in lists.first_rejected():
+        say("bad row", str(row))
+    if len(lists.reasons()) > 1 or lists.rejected > 1:
+        for counted in lists.reasons():
+            say("bad rows", f"{counted.count} ({counted.column}): {counted.reason}")
+    for path in rejected_files:
+        say("to mend", str(path))
+
+
+def _show_plan(
+    console: Console, say: Callable[[str, str], None], campaign: Campaign, clock: Clock, plan: Plan
+) -> None:
+    if plan.approval is None:
+        say("talk track", f"{campaign.talk_track}: {plan.not_approved}")
+    else:
+        one = plan.approval
+        say("talk track", f"{campaign.talk_track}, digest {one.digest[:12]}")
+        who = ", ".join(one.approved_by)
+        say("", f"approved by {who} at {one.approved_at.astimezone(campaign.zone):%Y-%m-%d %H:%M}")
     kind = " (simulated clock)" if clock.simulated else ""
-    console.print(f"campaign   {campaign.name} for {campaign.institution}, rules {gate.label}")
     when = f"{plan.at:%Y-%m-%d %H:%M} {campaign.timezone}{kind}" if plan.at else "never: no opening in sight"
-    console.print(
-        f"first dial {when}; {plan.hours_left.total_seconds() / 3600:.1f} h of dialling left that day"
-    )
+    hours = plan.hours_left.total_seconds() / 3600
+    say("first dial", f"{when}; {hours:.1f} h of dialling left today")
+    if plan.unknown_day:
+        say("holidays", f"nobody is called from {plan.unknown_day} on: the calendar does not know that day")
     minutes = plan.expected.total_seconds() / 60
-    console.print(f"to call    {plan.to_call}, about {minutes:.0f} min on {campaign.lines} lines")
+    say("to call", f"{plan.to_call}, about {minutes:.0f} min on {campaign.lines} lines")
+    if plan.prompts is not None:
+        say(
+            "prompts",
+            f"{'' if plan.prompts_exact else 'about '}{plan.prompts} to render before they are called",
+        )
+    elif plan.approval:
+        say("prompts", "the talk track is not built on this machine yet; it is when the campaign starts")
     if plan.request_uri:
-        console.print(f"INVITE     {plan.request_uri}\nFrom       {plan.caller_uri}", markup=False)
+        say("INVITE", plan.request_uri)
+        say("From", plan.caller_uri)
+    for caller in plan.callers:
+        if not caller.registered:
+            say("caller", f"{caller.number} is not a registered number of {caller.of}")
     if plan.refused:
-        table = Table("refused", "reason", "rule", "first cases", title=None)
-        for one in plan.refused:
-            table.add_row(str(one.count), f"{one.reason} {one.zh}", one.rule, ", ".join(one.cases))
+        table = Table("refused", "reason", "rule", "the first of them")
+        for reason in plan.refused:
+            first = "\n".join(f"{one.case_id} {one.name} {one.phone}" for one in reason.first)
+            table.add_row(str(reason.count), f"{reason.reason} {reason.zh}", reason.rule, first)
         console.print(table)
-    for row in rejected:
-        console.print(f"bad row    {row}", markup=False, soft_wrap=True)

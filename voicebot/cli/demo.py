@@ -13,7 +13,7 @@ from dialogs.manifest import Manifest
 from voicebot.campaign.approved_track import require_built
 from voicebot.campaign.balances import balance_source
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
-from voicebot.campaign.campaign_lists import read_lists
+from voicebot.campaign.campaign_lists import scan_lists
 from voicebot.campaign.demo_site import approve_tracks, prepare_keys
 from voicebot.campaign.enrolment import case_slots
 from voicebot.campaign.prompts_ahead import PromptsAhead
@@ -81,7 +81,7 @@ def _render(site: Site, campaign: Campaign, manifest: Manifest) -> None:
     )
     texts = ahead.shared_clauses()
     balances = balance_source(campaign)
-    for row in read_lists(campaign).rows:
+    for row in (row for points in scan_lists(campaign).groups() for row in points):
         balance = balances.lookup([row.case_id]).get(row.case_id)
         slots = case_slots(row) | campaign.shared_slots() | (dict(balance.slots) if balance else {})
         texts += ahead.case_clauses(slots, {})

@@ -11,13 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from voicebot.campaign.campaign_file import campaign_clock, load_campaign
-from voicebot.campaign.campaign_lists import read_lists
+from voicebot.campaign.campaign_lists import scan_lists
 from voicebot.campaign.phone_number import to_e164
-from voicebot.campaign.plan import Planner
+from voicebot.campaign.plan import spoken_digest
+from voicebot.campaign.verdicts import Verdicts
 from voicebot.cli.check import planning_store
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
-from voicebot.policy.gate import Gate
 from voicebot.policy.pack import load_pack
 from voicebot.policy.pack_cases import run_cases
 from voicebot.settings import load_site
@@ -55,22 +55,19 @@ def explain(
     campaign = load_campaign(file, site.trunks)
     clock = campaign_clock(campaign)
     moment = _moment(at, clock.now())
-    rows = [row for row in read_lists(campaign).rows if row.case_id == who]
-    if not rows:
-        number = _number(who)
-        rows = [row for row in read_lists(campaign).rows if row.phone == number]
-    if not rows:
+    cases = scan_lists(campaign).find(who, _number(who))
+    if not cases:
         raise InputError(
             "this case or number is in none of the campaign's lists",
             f"Give a case_id or a number of {', '.join(map(str, campaign.lists))}.",
             where=file,
             key="lists",
         )
-    gate = Gate(site.packs(), ManualClock(moment))
+    gate = site.gate(ManualClock(moment))
     console = Console(highlight=False)
     refused = False
     with planning_store(site, campaign, clock) as store:
-        for verdict in Planner(store, gate, clock, campaign).verdicts(rows, moment):
+        for verdict in Verdicts(store, gate, campaign, spoken_digest(store, campaign)).of(cases, moment):
             refused |= not verdict.decision.allowed
             word = "would be called" if verdict.decision.allowed else "would be refused"
             console.print(f"{verdict.row.case_id} {verdict.phone_masked} ({verdict.row.party}) {word}")

@@ -22,6 +22,7 @@ from voicebot.store.models.campaign import (
 )
 from voicebot.store.models.control import ControlRow, NodeRow
 from voicebot.store.models.dialling import TrunkRow, WorkerRow
+from voicebot.store.models.enrolment import EnrolmentRow
 from voicebot.store.models.evidence import AuditRow, RecordRow
 from voicebot.store.models.outbox import OutboxRow, TallyRow
 from voicebot.store.models.registers import (
@@ -49,6 +50,7 @@ __all__ = [
     "DebtorRow",
     "DecisionBasisRow",
     "DecisionRow",
+    "EnrolmentRow",
     "LateReportRow",
     "MarkRow",
     "NodeRow",
