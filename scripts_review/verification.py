@@ -1,0 +1,103 @@
+"""`scripts-review verify`: recomputes everything that the record of reviews rests on, from the rows alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select, text
+
+from dialogs.errors import TrackError
+from voicebot.clock import Clock
+from voicebot.store.approvals import Approvals
+from voicebot.store.audit import AuditChain
+from voicebot.store.database import Store
+from voicebot.store.models import AuditRow, ReviewRow, TrackVersionRow
+from voicebot.store.reviews import AUDITED
+from voicebot.store.track_versions import TrackContent
+
+GUARDED = ("review_no_delete", "review_no_update", "track_version_no_delete", "track_version_no_update")
+
+
+@dataclass(frozen=True)
+class Verified:
+    """`faults` name what is broken; `notes` are signatures that do not count any more, which is no fault."""
+
+    versions: int
+    reviews: int
+    faults: tuple[str, ...]
+    notes: tuple[str, ...]
+
+
+def verify(store: Store, clock: Clock) -> Verified:
+    """Contents, signatures, the chain of reviews, its links in the audit record, the audit record itself, and
+    the triggers that keep the tables append-only."""
+    with store.reading() as connection:
+        record = Approvals(store).record_in(connection)
+        faults = [
+            *record.faults,
+            *_contents(connection, {one.digest: one.reference for one in record.versions.values()}),
+            *_audit_links(connection),
+            *_triggers(connection, postgresql=store.is_postgresql),
+        ]
+        reviews = sum(len(one.events) for one in record.versions.values())
+    broken = AuditChain(store, clock).verify()
+    if broken is not None:
+        faults.append(f"audit record: link {broken} does not hold")
+    notes = [
+        f"{one.reference}: {signature.void}"
+        for one in record.versions.values()
+        for signature in one.signatures.values()
+        if signature.void
+    ]
+    return Verified(len(record.versions), reviews, tuple(faults), tuple(notes))
+
+
+def _contents(connection: Connection, reviewed: dict[str, str]) -> Iterator[str]:
+    """Every content hashes to its digest and says the version that it stands for; every review has one."""
+    seen = set()
+    for row in connection.execute(select(TrackVersionRow.__table__).order_by(TrackVersionRow.digest)):
+        seen.add(row.digest)
+        reference = f"{row.track}@{row.version}"
+        try:
+            content = TrackContent.from_text(row.content)
+            if content.digest != row.digest:
+                yield f"content of {reference}: it hashes to {content.digest[:12]}, not to {row.digest[:12]}"
+                continue
+            track = content.load()
+        except (ValueError, TrackError):
+            yield f"content of {reference}: it cannot be read any more"
+            continue
+        if (track.id, track.version, track.digest) != (row.track, row.version, row.digest):
+            yield f"content of {reference}: its header says {track.id}@{track.version}"
+        elif reviewed.get(row.digest) != reference:
+            yield f"content of {reference}: nobody submitted it"
+    for digest, reference in reviewed.items():
+        if digest not in seen:
+            yield f"content of {reference}: it is missing"
+
+
+def _audit_links(connection: Connection) -> Iterator[str]:
+    """One link in the audit record for each row, in the same order."""
+    query = select(AuditRow.data).where(AuditRow.kind == AUDITED).order_by(AuditRow.seq)
+    told = [(int(data["seq"]), str(data["hash"])) for data in connection.execute(query).scalars()]
+    rows = connection.execute(select(ReviewRow.seq, ReviewRow.hash).order_by(ReviewRow.seq)).all()
+    there = [(row.seq, row.hash) for row in rows]
+    for seq, digest in told:
+        if (seq, digest) not in there:
+            yield f"review {seq}: the audit record knows it, with another hash or none here"
+    for seq, digest in there:
+        if (seq, digest) not in told:
+            yield f"review {seq}: the audit record does not know it"
+
+
+def _triggers(connection: Connection, *, postgresql: bool) -> Iterator[str]:
+    query = (
+        "SELECT tgname FROM pg_trigger WHERE NOT tgisinternal AND tgenabled <> 'D'"
+        if postgresql
+        else "SELECT name FROM sqlite_master WHERE type = 'trigger'"
+    )
+    there = set(connection.execute(text(query)).scalars())
+    for name in GUARDED:
+        if name not in there:
+            yield f"trigger {name} is gone: the table can be changed"
