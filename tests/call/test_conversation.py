@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -20,6 +21,7 @@ from voicebot.call.handing_over import HandoverEnd
 from voicebot.call.inbox import Deaf, Heard, Inbox, Key
 from voicebot.call.listening import Utterance
 from voicebot.call.order import DialOrder
+from voicebot.call.talk_time import TalkTime
 from voicebot.call.transcript import Transcript
 from voicebot.call.verification import MASKED_TEXT, KnowledgeCheck
 from voicebot.store.states import Disposition
@@ -288,3 +290,34 @@ async def test_what_is_said_on_hold_is_written_and_not_answered_later() -> None:
     assert outcome.callback_at == "2026-03-03T10:00"
     assert [event.kind for event in dialog.events] == ["start", "handoff_failed"]
     assert [turn.text for turn in call.transcript.turns] == ["怎么还没人"]
+
+
+async def test_when_persuading_has_lasted_long_enough_the_track_closes_the_call():
+    """Not in the middle of a sentence: at the turn that would go on persuading."""
+    asks = replace(says("A.when"), persuading=True)
+    call = Call(Dialog(start=asks, speech=asks, time_up=says("C.bye", command=end("CALLBACK"))))
+    now_s = 0.0
+    call.conversation._time = TalkTime({"persuading_s": 90}, lambda: now_s)
+
+    def answered() -> None:
+        nonlocal now_s
+        now_s += 40
+        call.said("我想想")
+
+    call.mouth.after["A.when"] = answered
+    outcome = await call.run()
+    assert outcome.disposition is Disposition.CALLBACK
+    assert [event.kind for event in call.dialog.events] == ["start", "speech", "speech", "speech", "time_up"]
+    assert [line for line, _ in call.mouth.lines] == ["A.when"] * 3 + ["C.bye"]
+
+
+async def test_a_call_in_which_somebody_may_be_in_danger_has_no_limit_and_obeys_no_order_to_end():
+    stays = replace(says("C.crisis_wait"), keeps_open=True)
+    call = Call(Dialog(start=stays, speech=stays, hangup=says("x")))
+    call.mouth.after["C.crisis_wait"] = lambda: call.conversation.end("campaign stopped")
+    running = asyncio.ensure_future(call.conversation.run())
+    await asyncio.sleep(0.1)
+    assert not running.done()
+    call.leg.hang_up()
+    outcome = await asyncio.wait_for(running, 5)
+    assert (outcome.disposition, outcome.ended_by) == (Disposition.HUNG_UP, "callee")

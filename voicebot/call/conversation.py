@@ -17,16 +17,17 @@ import structlog
 from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
 from dialogs.policy import Conversation as DialogConversation
 from sip.leg import Leg
-from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, Patience
+from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, STORY, Patience
 from voicebot.call.handing_over import HandoverEnd
 from voicebot.call.inbox import Deaf, Heard, Inbox, Key, Machine
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.opening import Opening, is_greeting
 from voicebot.call.prompt_book import LineRefused
 from voicebot.call.speaking import Mouth
+from voicebot.call.talk_time import TalkTime
 from voicebot.call.transcript import EndedBy, Transcript
-from voicebot.call.understanding import values_in
 from voicebot.call.verification import MASKED_TEXT, READINGS, KnowledgeCheck
+from voicebot.speech.understanding import Instalments, values_in
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
@@ -41,6 +42,7 @@ PATIENCE: Mapping[Expects, Patience] = {
     "time": DATES,
     "yes_no": ORDINARY,
     "open": ORDINARY,
+    "story": STORY,
 }
 WORDLESS_S = 20.0
 """So long without words or a decision, whatever noise is on the line, counts as silence."""
@@ -97,27 +99,55 @@ class CallConversation:
         transcript: Transcript,
         today: date,
         surroundings: Surroundings,
+        *,
+        limits: Mapping[str, int] | None = None,
+        instalments: Instalments | None = None,
     ) -> None:
+        """`limits`: the talk track's (asks are the track's own); `instalments`: the case's approved plans."""
         self._leg, self._dialog, self._mouth, self._ear = leg, dialog, mouth, ear
         self._inbox, self._check, self._transcript = inbox, check, transcript
         self._today, self._around = today, surroundings
+        self._instalments = instalments
+        self._time = TalkTime(limits or {}, lambda: asyncio.get_running_loop().time())
+        self._kept_open = False
         self._greeted_at_s: float | None = None
         self._agreed: dict[str, str] = {}
         self._deaf_turns = 0
         self._limit = asyncio.timeout(None)
+        self._bot_leads = False
+        self._ordered = ""
 
     async def run(self) -> Outcome:
         """Returns when the call is over or the closing lines were spoken; the caller hangs up."""
         self._limit = asyncio.timeout(LONGEST_CALL_S)
         try:
             async with self._limit:
+                self._bot_leads = True
+                if self._ordered:
+                    self.end(self._ordered)
                 return await self._talk()
         except TimeoutError:
             if not self._limit.expired():
                 raise
-            self._transcript.event("limit", f"{LONGEST_CALL_S:.0f} s")
+            self._bot_leads = False
+            if self._ordered:
+                self._transcript.event("ended_by_order", self._ordered)
+            else:
+                self._transcript.event("limit", f"{LONGEST_CALL_S:.0f} s")
             await self.say_goodbye(LIMIT_FAREWELL)
             return Outcome(Disposition.NOT_UNDERSTOOD, "bot")
+        finally:
+            self._bot_leads = False
+
+    def end(self, reason: str) -> None:
+        """Somebody wants this call ended: what is being said is broken off, the closing line follows.
+
+        While people talk or are being brought together, the bot waits for its turn.  A call in which somebody
+        may be in danger is never ended by the bot.
+        """
+        self._ordered = reason
+        if self._bot_leads and not self._kept_open:
+            self._limit.reschedule(asyncio.get_running_loop().time())
 
     async def say_goodbye(self, lines: tuple[LineRef, ...] = FAREWELL) -> None:
         """The approved last words when the call cannot go on."""
@@ -125,11 +155,16 @@ class CallConversation:
 
     async def _talk(self) -> Outcome:
         first = asyncio.ensure_future(self._decide(TurnEvent("start")))
-        machine = await Opening(self._leg, self._ear, self._inbox).wait()
-        reply = await first
+        try:
+            machine = await Opening(self._leg, self._ear, self._inbox).wait()
+            reply = await first
+        finally:
+            first.cancel()
         if machine is not None:
             reply = await self._on_machine(machine)
+        self._time.go_on()
         while True:
+            reply = await self._in_time(reply)
             if reply.command is not None:
                 await self._note(reply.command)
             if self._is_gone():
@@ -149,6 +184,19 @@ class CallConversation:
 
     def _is_gone(self) -> bool:
         return self._leg.ended.done()
+
+    async def _in_time(self, reply: Reply) -> Reply:
+        """The reply; the closing one when the track's time for persuading, or for the whole call, is over."""
+        if reply.keeps_open:
+            self._kept_open = True
+            self._limit.reschedule(None)
+        limit = self._time.decided(reply)
+        if limit is None or self._is_gone():
+            return reply
+        self._transcript.event("limit", limit)
+        reply = await self._decide(TurnEvent("time_up"))
+        self._time.decided(reply)
+        return reply
 
     async def _decide(self, event: TurnEvent, *, masked: bool = False) -> Reply:
         reply = await self._dialog.turn(event)
@@ -228,10 +276,8 @@ class CallConversation:
                 self._check.forget_keys()
                 return await self._decide(TurnEvent("verified" if right else "not_verified"), masked=True)
         text = MASKED_TEXT if masked else heard.text
-        event = TurnEvent(
-            "speech", text=text, confidence=heard.confidence, values=values_in(text, self._today)
-        )
-        return await self._decide(event)
+        values = values_in(text, self._today, self._instalments)
+        return await self._decide(TurnEvent("speech", text=text, confidence=heard.confidence, values=values))
 
     async def _on_deaf(self) -> Reply:
         """The speech service failed on what was said: asked again once, then a person takes over."""
@@ -292,14 +338,18 @@ class CallConversation:
         ends_at = self._limit.when()
         left = None if ends_at is None else ends_at - loop.time()
         self._limit.reschedule(None)
+        self._bot_leads = False
+        self._time.pause()
         try:
             return await self._around.hand_over(command)
         finally:
+            self._bot_leads = True
+            self._time.go_on()
             while (said := self._inbox.take()) is not None:  # said on hold, to nobody
                 if isinstance(said, Utterance):
                     self._transcript.heard(said, "debtor")
-            if left is not None:
-                self._limit.reschedule(loop.time() + max(left, 0.0))
+            if left is not None and not self._kept_open:
+                self._limit.reschedule(loop.time() + (0.0 if self._ordered else max(left, 0.0)))
 
     async def _note(self, command: Command) -> None:
         """Stop list and holds are written before anything else is said."""

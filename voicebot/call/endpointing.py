@@ -44,6 +44,8 @@ ORDINARY = Patience()
 DIGITS = Patience(end_s=1.1)
 """People pause between digits and while they look something up."""
 DATES = Patience(end_s=0.7)
+STORY = Patience(end_s=1.5)
+"""Somebody tells what happened to them: nobody cuts in on a pause for breath."""
 
 
 class Endpointer:
