@@ -94,7 +94,7 @@ class CampaignPacing:
     ) -> None:
         self._now, self._alarms = clock.monotonic, alarms
         self._flow = CallFlow(max_wait_s, clock.monotonic)
-        self._pacer = Pacer(settings, lines, wrap_up_s, self._flow)
+        self._pacer = Pacer(settings, lines, wrap_up_s, self._flow, clock.monotonic)
         self._rate = CallRate(calls_per_second, clock.monotonic)
         self.breaker = TrunkBreaker(trunk, clock.monotonic, alarms)
         self.numbers = NumberPool(clock, alarms)

@@ -1,7 +1,7 @@
 """Has a share of bad calls jumped?  A sequential test (Page's CUSUM) that may be asked after every call.
 
 With h = ln(1 / p) the probability of a false alarm within any N calls whose bad share is `usual` or less is
-at most N x p: CUSUM stays below the Shiryaev-Roberts statistic R, whose mean after N calls is N, and by Doob's
+at most N x p: CUSUM stays below the Shiryaev-Roberts statistic R, whose mean after N calls is N; by Doob's
 inequality R reaches 1 / p among them with probability N x p at most.  Hence p is "false alarms per call".
 """
 

@@ -165,6 +165,11 @@ class CallFlow:
 
     # ---- how it stands
 
+    def look_at_undecided(self) -> None:
+        """Lets the calls in flight count in the odds, as far as they have come."""
+        self.ring.undecided(self.ages(Stage.DIALLED))
+        self.ask.undecided(self.ages(Stage.ANSWERED))
+
     def count(self, *stages: Stage) -> int:
         """Calls in any of these stages."""
         return sum(call.stage in stages for call in self.calls.values())
@@ -172,12 +177,14 @@ class CallFlow:
     def ages(self, *stages: Stage) -> Floats:
         """How long each call is in one of these stages, seconds."""
         now = self._now()
-        return np.array([now - call.since for call in self.calls.values() if call.stage in stages])
+        found = [now - call.since for call in self.calls.values() if call.stage in stages]
+        return np.array(found, dtype=np.float64)
 
     def waits(self) -> Floats:
         """How long those who wait for an agent have waited, seconds."""
         now = self._now()
-        return np.array([now - one.asked_at for one in self.calls.values() if one.stage is Stage.WAITING])
+        found = [now - call.asked_at for call in self.calls.values() if call.stage is Stage.WAITING]
+        return np.array(found, dtype=np.float64)
 
     def _abandoned(self, call: Call) -> None:
         self.run.wanted += 1

@@ -7,7 +7,7 @@ again.  Each ends in *yes* (it happened) or *no* (it cannot happen any more), af
 from __future__ import annotations
 
 import math
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,11 @@ PRIOR = 1.0
 
 
 class Odds:
-    """A histogram that forgets: an event counts 1/e after `memory` further ones."""
+    """A histogram that forgets: an event counts 1/e after `memory` further ones.
+
+    What is undecided yet counts as far as it has come (Kaplan-Meier): otherwise the first ones to be decided
+    would make everything look quick.
+    """
 
     def __init__(self, *, bin_s: float, span_s: float, memory: float) -> None:
         bins = math.ceil(span_s / bin_s)
@@ -27,8 +31,9 @@ class Odds:
         self.edges: Floats = np.arange(bins + 1, dtype=np.float64) * bin_s
         self._yes: Floats = np.zeros(bins)
         self._all: Floats = np.zeros(bins)
+        self._open: Floats = np.zeros(bins + 1)
         self._keep = math.exp(-1 / memory)
-        self._cumulated: tuple[Floats, Floats] | None = None
+        self._curves: _Curves | None = None
 
     def add(self, happened: bool, after_s: float) -> None:
         """One event, `after_s` seconds after its beginning; what took longer is in the last bin."""
@@ -37,18 +42,25 @@ class Odds:
         place = min(max(0, int(after_s / self.bin_s)), len(self._all) - 1)
         self._all[place] += 1
         self._yes[place] += happened
-        self._cumulated = None
+        self._curves = None
+
+    def undecided(self, ages_s: Floats) -> None:
+        """How old those are that have begun and are not decided yet."""
+        places = np.clip((ages_s / self.bin_s).astype(int), 0, len(self._open) - 1)
+        self._open = np.bincount(places, minlength=len(self._open)).astype(np.float64)
+        self._curves = None
 
     @property
     def seen(self) -> float:
-        """How many events it rests on, the forgotten part left out."""
+        """How many decided events it rests on, the forgotten part left out."""
         return float(self._all.sum())
 
     @property
     def share(self) -> float:
-        """The share that happened; 1 where nothing was seen: the cautious assumption."""
-        seen = self.seen
-        return float(self._yes.sum()) / seen if seen else 1.0
+        """The share that happens; 1 where nothing was seen: the cautious assumption."""
+        curves = self._learned()
+        decided = 1 - float(curves.left[-1])
+        return float(curves.yes[-1]) / decided if decided > 0 else 1.0
 
     def upper(self, z: float) -> float:
         """The share at the upper end of its Wilson interval, `z` standard deviations wide."""
@@ -56,39 +68,48 @@ class Odds:
 
     @property
     def mean_s(self) -> float:
-        """The mean time of those that happened; 0 where none did."""
-        hits = float(self._yes.sum())
-        return float(self._yes @ (self.edges[:-1] + self.bin_s / 2)) / hits if hits else 0.0
+        """The mean time of those that happen; 0 where none did."""
+        return float(self.times() @ (self.edges[:-1] + self.bin_s / 2))
 
     def quantile_s(self, share: float) -> float:
-        """The time within which `share` of those that happened did; 0 where none did."""
-        yes, _ = self._cumulative()
+        """The time within which `share` of those that happen do; 0 where none did."""
+        yes = self._learned().yes
         return float(np.interp(share * yes[-1], yes, self.edges)) if yes[-1] else 0.0
 
     def times(self) -> Floats:
-        """The distribution of the times of those that happened, by bin; sums to 1, or to 0 where none did."""
-        hits = float(self._yes.sum())
-        return self._yes / hits if hits else self._yes.copy()
+        """The distribution of the times of those that happen, by bin; sums to 1, or to 0 where none did."""
+        yes = self._learned().yes
+        return np.diff(yes) / yes[-1] if yes[-1] else np.zeros(len(yes) - 1)
 
     def within(self, ages_s: Floats, horizon_s: Floats | float) -> Floats:
         """For things that are `ages_s` old and undecided: the odds that they happen within `horizon_s`."""
-        yes, every = self._cumulative()
-        now = np.interp(ages_s, self.edges, yes)
-        then = np.interp(ages_s + horizon_s, self.edges, yes)
-        left = every[-1] - np.interp(ages_s, self.edges, every)
-        mean = max(self.mean_s, self.bin_s)
-        prior = PRIOR * self.share * -np.expm1(-np.asarray(horizon_s) / mean)
-        odds: Floats = np.clip((then - now + prior) / (left + PRIOR), 0.0, 1.0)
+        curves = self._learned()
+        now = np.interp(ages_s, self.edges, curves.yes)
+        then = np.interp(ages_s + horizon_s, self.edges, curves.yes)
+        left = np.interp(ages_s, self.edges, curves.left)
+        prior = PRIOR / (self.seen + PRIOR)
+        assumed = prior * self.share * -np.expm1(-np.asarray(horizon_s) / max(self.mean_s, self.bin_s))
+        odds: Floats = np.clip((then - now + assumed) / (left + prior), 0.0, 1.0)
         return odds
 
-    def _cumulative(self) -> tuple[Floats, Floats]:
-        if self._cumulated is None:
-            zero: Any = np.zeros(1)
-            self._cumulated = (
-                np.concatenate((zero, np.cumsum(self._yes))),
-                np.concatenate((zero, np.cumsum(self._all))),
-            )
-        return self._cumulated
+    def _learned(self) -> _Curves:
+        if self._curves is None:
+            at_risk = np.cumsum(self._all[::-1])[::-1] + np.cumsum(self._open[::-1])[::-1][1:]
+            known = np.where(at_risk > 0, at_risk, 1.0)
+            left = np.concatenate((np.ones(1), np.cumprod(1 - self._all / known)))
+            yes = np.concatenate((np.zeros(1), np.cumsum(left[:-1] * self._yes / known)))
+            self._curves = _Curves(yes, left)
+        return self._curves
+
+
+@dataclass(frozen=True)
+class _Curves:
+    """By edge of the bins."""
+
+    yes: Floats
+    "The share that has happened by then."
+    left: Floats
+    "The share that is undecided then."
 
 
 def wilson(share: float, seen: float, z: float) -> float:

@@ -3,32 +3,38 @@
 | mode        | counts on                                          | risk taken per ask                    |
 |-------------|----------------------------------------------------|---------------------------------------|
 | fixed       | nothing: all lines are used                        | whatever comes; the cap only alarms   |
-| progressive | agents who are free, or will be by their wrap-up   | steered, as below                     |
-| predictive  | these, and talking agents by the odds of their end | steered, as below                     |
+| progressive | agents who are free, or will be by their wrap-up   | small; smaller after abandoned calls  |
+| predictive  | these, and talking agents by the odds of their end | steered by the abandoned calls so far |
 
 The bot speaks first: only some answered calls ask for an agent, and only after a while.  The forecast says
-what the next dial's risk is; the credit says which risk the campaign can afford.  Each ask whose wait is over
-earns `AIM` of the cap, each abandoned one costs 1; the risk allowed grows with the credit and is 0 without.
-With no risk allowed, and as long as nothing is known, every call in flight counts as if it asked, and only
-free agents count for it: no abandoned call can come of that but through an agent who goes away meanwhile.
+what the next dial's risk is, the credit which risk the campaign can afford: each ask whose wait is over earns
+`AIM` of the cap, each abandoned one costs 1.  Without credit the risk allowed is `AIM` of the cap itself; it
+shrinks with every debt, and grows with savings in the predictive mode only.  Where the cap is passed, and as
+long as nothing is known, every call in flight counts as if it asked, and only free agents count for it: no
+abandoned call can come of that but through an agent who goes away meanwhile.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 
 from handoff.seats_now import SeatsNow
 from voicebot.campaign.pacing.flow import ASKING, CallFlow, Stage, Totals
 from voicebot.campaign.pacing.forecast import forecast
+from voicebot.campaign.pacing.outlook import Outlook, outlook
 from voicebot.campaign.pacing_settings import Pacing
 
 AIM = 0.7
 """Steers towards this share of the cap: what is left is for what no forecast sees, such as a sudden break."""
 BANK = 2.0
 """Abandoned calls that may be saved up at most: a quiet morning does not pay for an hour of long waits."""
-RISK_PER_CREDIT = 0.12
-"""How much risk one abandoned call in credit allows."""
+STEEPNESS = 0.9
+"""The risk allowed is multiplied by e to the power of this for each abandoned call in credit."""
+REFRESH_S = 2.0
+"""So long the tables of the outlook are used before they are made anew."""
 KNOWN_ANSWERS = 10
 """Answered calls whose end was seen before the odds are used at all; until then every call may ask."""
 KNOWN_TALKS = 10
@@ -59,10 +65,18 @@ class Allowance:
 class Pacer:
     """`before` are the campaign's counts from earlier runs and other machines."""
 
-    def __init__(self, settings: Pacing, lines: int, wrap_up_s: float, flow: CallFlow) -> None:
+    def __init__(
+        self,
+        settings: Pacing,
+        lines: int,
+        wrap_up_s: float,
+        flow: CallFlow,
+        monotonic: Callable[[], float],
+    ) -> None:
         self.settings, self.lines = settings, lines
-        self._wrap_up_s, self._flow = wrap_up_s, flow
+        self._wrap_up_s, self._flow, self._now = wrap_up_s, flow, monotonic
         self.before = Totals()
+        self._outlook: tuple[float, Outlook] | None = None
         self._credit = 0.0
         self._credited = Totals()
 
@@ -87,7 +101,8 @@ class Pacer:
         sure = self._sure(seats)
         if risk > 0 and flow.ask.seen >= KNOWN_ANSWERS and most > max(sure, 0):
             ahead = self.settings.mode == "predictive" and flow.busy.seen >= KNOWN_TALKS
-            sure = max(sure, forecast(flow, seats, self._wrap_up_s, ahead=ahead).most(most, risk))
+            view = forecast(self._look(), flow, seats, self._wrap_up_s, ahead=ahead)
+            sure = max(sure, view.most(most, risk))
         calls: int = min(most, sure)
         return Allowance(calls) if calls > 0 else Allowance(0, WhyNot.AGENTS_BUSY, 0.5)
 
@@ -97,11 +112,23 @@ class Pacer:
         return seats.free - may_ask
 
     def risk_allowed(self) -> float:
-        """The risk that the next dial may have, 0…1; 0 when the credit is used up."""
+        """The risk that the next dial may have, 0…1; 0 when more was abandoned than the cap allows."""
         self._settle()
+        cap, totals = self.settings.abandon_cap, self.totals
         likely = int((self._flow.waits() > self._flow.max_wait_s / 2).sum())
+        if totals.abandoned + likely > max(1.0, cap * totals.wanted):
+            return 0.0
         credit = self._credit - likely
-        return max(0.0, AIM * self.settings.abandon_cap + RISK_PER_CREDIT * credit)
+        if self.settings.mode == "progressive":
+            credit = min(0.0, credit)
+        return AIM * cap * math.exp(STEEPNESS * credit)
+
+    def _look(self) -> Outlook:
+        now = self._now()
+        if self._outlook is None or now - self._outlook[0] >= REFRESH_S:
+            self._flow.look_at_undecided()
+            self._outlook = (now, outlook(self._flow))
+        return self._outlook[1]
 
     def _settle(self) -> None:
         """Books what was counted since."""
