@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from dialogs.track import Track
 from voicebot.campaign.demo_site import approve_track, prepare_keys
-from voicebot.cli import check, policy_commands, register_commands
+from voicebot.cli import check, policy_commands, stop_list_commands, tools_commands
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 
@@ -23,8 +23,8 @@ def command() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False)
     app.command("check")(check.check)
     app.add_typer(policy_commands.app, name="policy")
-    app.add_typer(register_commands.stop_list, name="stop-list")
-    app.add_typer(register_commands.tools, name="tools")
+    app.add_typer(stop_list_commands.app, name="stop-list")
+    app.add_typer(tools_commands.app, name="tools")
     return app
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import typer
 
 from voicebot import __version__
-from voicebot.cli import call_commands, check, models_commands, policy_commands, register_commands
+from voicebot.cli import (
+    agreement_commands,
+    call_commands,
+    campaign_commands,
+    case_commands,
+    check,
+    models_commands,
+    people_commands,
+    policy_commands,
+    stop_list_commands,
+    tools_commands,
+)
 from voicebot.cli.apply import apply
 from voicebot.cli.demo import app as demo_app
 from voicebot.cli.doctor import doctor
@@ -24,6 +35,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("run")(run_campaign_file)
+app.command("status")(campaign_commands.status)
+app.command("pause")(campaign_commands.pause)
+app.command("resume")(campaign_commands.resume)
+app.command("drain")(campaign_commands.drain)
+app.command("stop")(campaign_commands.stop)
 app.command("check")(check.check)
 app.command("doctor")(doctor)
 app.command("apply")(apply)
@@ -31,8 +47,11 @@ app.add_typer(call_commands.app, name="call", help="Look at calls: one as a read
 app.add_typer(
     policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests."
 )
-app.add_typer(register_commands.stop_list, name="stop-list", help="Who must not be called, and why.")
-app.add_typer(register_commands.tools, name="tools", help="Registered caller numbers (作业工具).")
+app.add_typer(stop_list_commands.app, name="stop-list", help="Who must not be called, and why.")
+app.add_typer(tools_commands.app, name="tools", help="Registered caller numbers (作业工具).")
+app.add_typer(agreement_commands.app, name="agreement", help="What debtors agreed to beforehand (约定).")
+app.add_typer(case_commands.app, name="case", help="Holds, approvals and events of a case.")
+app.add_typer(people_commands.app, name="people", help="Who may sign, in which roles, and their keys.")
 app.add_typer(models_commands.app, name="models", help="Speech models: list, install, check.")
 app.add_typer(demo_app, name="demo", help="Prepare the demo: its keys, approvals and prompts.")
 

@@ -137,6 +137,13 @@ class Agreements:
             rows = connection.execute(select(AgreementRow.__table__).order_by(AgreementRow.id)).all()
         return [self._agreement(row, zone) for row in rows]
 
+    def numbers_of(self, institution: str, debtor_id: str) -> set[int]:
+        """The numbers of one debtor's agreements."""
+        bix = debtor_index(self._store, institution, debtor_id)
+        query = select(AgreementRow.id).where(AgreementRow.debtor_bix == bix)
+        with self._store.reading() as connection:
+            return set(connection.execute(query).scalars())
+
     def facts_in(self, connection: Connection, debtor_bix: bytes, at: datetime) -> dict[str, Any]:
         """agreed_windows, agreed_extra_call_evidence and agreed_calls_a_day, as far as they cover `at`."""
         return self.facts_of(connection, [debtor_bix], at).get(debtor_bix, {})

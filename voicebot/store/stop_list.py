@@ -15,13 +15,14 @@ from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.database import Store
 from voicebot.store.masking import MASK, mask_phone
 from voicebot.store.models import AttemptRow, CampaignRow, DebtorRow, StopRemovalRow, StopRow
-from voicebot.store.states import LIVE
+from voicebot.store.states import AttemptState, phase_of
 
 Kind = Literal["phone", "debtor"]
 EVERYBODY = "*"
 """The institution of an entry that binds all institutions."""
 CHANNEL = "voicebot_stop_list"
 """PostgreSQL sends a notice here at every commit of an entry or a removal."""
+LIVE_PHASE = phase_of(AttemptState.DIALLING)
 CHUNK = 500
 """Subjects asked for in one statement."""
 
@@ -226,7 +227,7 @@ class StopList:
             .join(CampaignRow, CampaignRow.id == AttemptRow.campaign_id)
             .join(StopRow, subject)
             .where(
-                AttemptRow.state.in_(sorted(str(state) for state in LIVE)),
+                AttemptRow.phase == LIVE_PHASE,
                 or_(StopRow.institution == CampaignRow.institution, StopRow.institution == EVERYBODY),
             )
             .order_by(StopRow.id)
