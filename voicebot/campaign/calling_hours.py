@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
@@ -29,17 +28,17 @@ class CallingHours:
         self._by_day = {
             day: tuple(sorted(map(parse_window, windows))) for day, windows in campaign.windows.items()
         }
-        self.windows_on = lru_cache(maxsize=64)(self._windows_on)
+        self._windows_on = lru_cache(maxsize=64)(self._windows_of)
+        self._open_on = lru_cache(maxsize=64)(self._stretches_of)
 
     def allows(self, at: datetime) -> bool:
         """Whether a call may be dialled at `at`."""
         local = at.astimezone(self._zone)
         now = local.time()
-        return any(window.holds(now) for window in self.windows_on(local.date())) and self._gate.hours_allow(
-            local
-        )
+        inside = any(window.holds(now) for window in self._windows_on(local.date()))
+        return inside and self._gate.hours_allow(local)
 
-    def _windows_on(self, day: date) -> tuple[Window, ...]:
+    def _windows_of(self, day: date) -> tuple[Window, ...]:
         """The campaign's windows of a date, in order; none outside of its dates or its calendar."""
         start, end = self._campaign.start, self._campaign.end
         if (start is not None and day < start) or (end is not None and day > end):
@@ -57,7 +56,12 @@ class CallingHours:
         """The first instant from `at` on at which a call may be dialled; None when there is none in sight."""
         if self.allows(at):
             return at
-        return next((moment for moment in self._minutes(at) if self.allows(moment)), None)
+        today, begin = at.astimezone(self._zone).date(), at.astimezone(UTC)
+        for ahead in range(SEARCH_DAYS):
+            for start, _ in self._open_on(today + timedelta(days=ahead)):
+                if start > begin:
+                    return start.astimezone(self._zone)
+        return None
 
     def next_day(self, at: datetime) -> datetime | None:
         """The first opening on a later date than that of `at`."""
@@ -65,11 +69,25 @@ class CallingHours:
         return self.next_open(self._instant(local.date() + timedelta(days=1), time()))
 
     def left_today(self, at: datetime) -> timedelta:
-        """How much dialling time the rest of this date still holds, to the minute."""
-        day = at.astimezone(self._zone).date()
-        moment, end = at.astimezone(UTC), self._instant(day + timedelta(days=1), time()).astimezone(UTC)
-        minutes = int((end - moment) / STEP)
-        return sum((STEP for n in range(minutes) if self.allows(moment + n * STEP)), timedelta())
+        """How much dialling time the rest of this date still holds."""
+        moment = at.astimezone(UTC)
+        stretches = self._open_on(at.astimezone(self._zone).date())
+        return sum((end - max(start, moment) for start, end in stretches if end > moment), timedelta())
+
+    def _stretches_of(self, day: date) -> tuple[tuple[datetime, datetime], ...]:
+        """When a call may be dialled on a date: from (inside) to (outside), UTC, to the minute."""
+        found: list[tuple[datetime, datetime]] = []
+        for start, end in self._windows_on(day):
+            moment = self._instant(day, start).astimezone(UTC)
+            last = self._end(day, end).astimezone(UTC)
+            while moment < last:
+                if self.allows(moment):
+                    if found and found[-1][1] == moment:
+                        found[-1] = found[-1][0], moment + STEP
+                    else:
+                        found.append((moment, moment + STEP))
+                moment += STEP
+        return tuple(found)
 
     def unknown_within(self, at: datetime) -> date | None:
         """The first date in sight that the calendar does not cover: nobody is called on it."""
@@ -81,18 +99,6 @@ class CallingHours:
         """A local time of a date; one that the zone skips becomes the instant after the gap."""
         return datetime.combine(day, at, self._zone).astimezone(UTC).astimezone(self._zone)
 
-    def _minutes(self, at: datetime) -> Iterator[datetime]:
-        """Whole minutes inside the campaign's windows, from the minute after `at`."""
-        begin = at.astimezone(UTC)
-        first = at.astimezone(self._zone).date()
-        for ahead in range(SEARCH_DAYS):
-            day = first + timedelta(days=ahead)
-            for start, end in self.windows_on(day):
-                moment = self._instant(day, start).astimezone(UTC)
-                last = self._instant(day, end).astimezone(UTC)
-                if moment <= begin < last:
-                    moment += ((begin - moment) // STEP + 1) * STEP
-                while moment < last:
-                    if moment > begin:
-                        yield moment.astimezone(self._zone)
-                    moment += STEP
+    def _end(self, day: date, at: time) -> datetime:
+        """The end of a window; that of 24:00 is the next date's midnight."""
+        return self._instant(day + timedelta(days=1), time()) if at == time.max else self._instant(day, at)

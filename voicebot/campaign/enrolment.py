@@ -21,15 +21,14 @@ from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.contact_list import ListRow, cases
 from voicebot.campaign.row_sealer import (
-    OWN_PROCESS_FROM,
     SealedChunk,
     SealingJob,
     case_slots,
     phone_binding,
     record_binding,
     sealed,
-    sealed_elsewhere,
 )
+from voicebot.campaign.sealing_process import OWN_PROCESS_FROM, sealed_elsewhere
 from voicebot.errors import InputError
 from voicebot.store.database import Store
 from voicebot.store.models import CampaignRow, CaseRow, ContactRow, EnrolmentRow

@@ -1,35 +1,20 @@
-"""Cases ready for the store: names, numbers and records encrypted, keys of look-ups computed.
-
-Costs as much processor time as the writing itself, so that a long list is sealed in a process of its own:
-`python -m voicebot.campaign.row_sealer` takes a pickled SealingJob and answers with pickled chunks.
-"""
+"""Cases ready for the store: names, numbers and records encrypted, keys of look-ups computed."""
 
 from __future__ import annotations
 
 import json
-import pickle
-import struct
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from typing import IO
 
-from voicebot.campaign.campaign_lists import ReadingOrder
 from voicebot.campaign.contact_list import PLAN, SECOND_PLAN, ListRow, people_of
-from voicebot.errors import InputError
 from voicebot.store.encryption import KeyRing
 from voicebot.store.stop_list import debtor_key
 
 CHUNK = 2000
 """Cases that are written in one transaction."""
-OWN_PROCESS_FROM = 5000
-"""Cases from which a process of its own pays."""
 HIGHEST_RANK = 2**31 - 1
 """What the column holds."""
-_LENGTH = struct.Struct("!I")
-_END = 0
 
 
 @dataclass(frozen=True)
@@ -169,67 +154,3 @@ def record_binding(campaign_id: str, case_id: str) -> str:
 def name_binding(case_pk: int) -> str:
     """What a contact's name is bound to."""
     return f"contact.name:{case_pk}"
-
-
-# ---- the process of its own ----
-
-
-def sealed_elsewhere(job: SealingJob, order: ReadingOrder) -> Iterator[SealedChunk]:
-    """The same by a process of its own.  Raises what went wrong there."""
-    command = [sys.executable, "-m", "voicebot.campaign.row_sealer"]
-    # A session of its own: Ctrl-C is for the writer, which ends in order; this one ends with its pipe.
-    child = subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, bufsize=1 << 20, start_new_session=True
-    )
-    assert child.stdin is not None and child.stdout is not None
-    try:
-        with child.stdin as stdin:
-            pickle.dump((job, order), stdin, pickle.HIGHEST_PROTOCOL)
-        while True:
-            message = _receive(child.stdout)
-            if message is None:
-                return
-            if isinstance(message, InputError):
-                raise message
-            yield message
-    finally:
-        child.stdout.close()
-        child.kill()
-        child.wait()
-
-
-def _receive(stream: IO[bytes]) -> SealedChunk | InputError | None:
-    head = stream.read(_LENGTH.size)
-    if len(head) < _LENGTH.size:
-        raise RuntimeError("the process that seals the list ended before the list did")
-    (length,) = _LENGTH.unpack(head)
-    if length == _END:
-        return None
-    message = pickle.loads(stream.read(length))
-    assert isinstance(message, SealedChunk | InputError)
-    return message
-
-
-def _send(stream: IO[bytes], message: object) -> None:
-    data = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
-    stream.write(_LENGTH.pack(len(data)) + data)
-    stream.flush()
-
-
-def main() -> None:
-    """Reads one job, writes its chunks."""
-    out = sys.stdout.buffer
-    try:
-        job, order = pickle.load(sys.stdin.buffer)
-        for chunk in sealed(job, order.groups(job.cases_done)):
-            _send(out, chunk)
-        out.write(_LENGTH.pack(_END))
-        out.flush()
-    except InputError as fault:
-        _send(out, fault)
-    except BrokenPipeError:  # the writer is gone
-        sys.exit(1)
-
-
-if __name__ == "__main__":
-    main()
