@@ -25,14 +25,16 @@ from voicebot.campaign.pacing.alarms import Alarms
 from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.pacing_settings import Pacing
 from voicebot.clock import ManualClock
-from voicebot.simulate.pacing_people import Day, draw_day
+from voicebot.simulate.pacing_people import Break, Day, draw_day
 from voicebot.store.states import Disposition
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=ZoneInfo("Asia/Shanghai"))
-TICK_S = 0.25
+TICK_S = 0.5
 """How often the supervisor asks for an allowance when nothing else wakes it."""
 ASK_AGAIN_S = 0.5
 SAMPLE_S = 60.0
+LAST_CALL_S = 180.0
+"""An agent who wants a break goes after their next call, or after so long when none comes."""
 RATE_KNOWN = 100
 """Asks after which the running share of abandoned calls is a figure to be held to the cap."""
 CALLERS = ("+862160000001", "+862160000002", "+862160000003")
@@ -122,8 +124,8 @@ class PacedDay:
     def run(self) -> DayResult:
         """Dials for the whole day, then lets the calls end."""
         for pause in self.day.breaks:
-            self._at(pause.start_s, self._break_of(pause.agent, "break"))
-            self._at(pause.end_s, self._break_of(pause.agent, None))
+            self._at(pause.start_s, self._leaves(pause, pause.start_s))
+            self._at(pause.end_s, self._comes_back(pause.agent))
         self._at(0.0, self._tick)
         self._at(0.0, self._every_second)
         self._at(SAMPLE_S, self._sample)
@@ -284,8 +286,25 @@ class PacedDay:
     def _at(self, at: float, happens: Callable[[], None]) -> None:
         heapq.heappush(self._events, (at, next(self._order), happens))
 
-    def _break_of(self, agent: int, reason: str | None) -> Callable[[], None]:
-        return lambda: self._queue.take_break(f"a{agent}", reason)
+    # ---- agents
+
+    def _leaves(self, pause: Break, wanted_at: float) -> Callable[[], None]:
+        """Who talks leaves afterwards; who is free waits for a call first, unless the break is sudden."""
+
+        def leave() -> None:
+            agent_id = f"a{pause.agent}"
+            free = any(
+                row.agent_id == agent_id and row.presence is Presence.FREE for row in self._queue.rows()
+            )
+            if free and not pause.sudden and self._now - wanted_at < LAST_CALL_S:
+                self._at(self._now + 2.0, leave)
+            elif self._now < pause.end_s:
+                self._queue.take_break(agent_id, "break")
+
+        return leave
+
+    def _comes_back(self, agent: int) -> Callable[[], None]:
+        return lambda: self._queue.take_break(f"a{agent}", None)
 
 
 def day_of(result: DayResult, hour: float) -> str:

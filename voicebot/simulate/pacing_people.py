@@ -26,6 +26,8 @@ class Break:
     agent: int
     start_s: float
     end_s: float
+    sudden: bool = False
+    "Leaves at once; else after their next call."
 
 
 @dataclass(frozen=True)
@@ -117,7 +119,7 @@ def draw_day(seed: int, hours: float, agents: int | None = None) -> Day:
             if not any(
                 one.agent == agent and one.start_s < start + MEETING_S and start < one.end_s for one in breaks
             ):
-                breaks.append(Break(agent, start, start + MEETING_S))
+                breaks.append(Break(agent, start, start + MEETING_S, sudden=True))
     waves = tuple(draw.uniform(0, end_s) for _ in range(round(WAVES * hours / 8)))
     return Day(
         agents=team,

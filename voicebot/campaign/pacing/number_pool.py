@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -112,13 +113,9 @@ class NumberPool:
         """A call from this number is over."""
         with self._lock:
             now_ms = self._now_ms()
-            after = self._of(caller).with_call(now_ms, answered, sign)
+            self._numbers[caller] = self._of(caller).with_call(now_ms, answered, sign)
             self._change(caller).counted(answered, sign)
-            if (reason := after.bad()) and not after.rests_at(now_ms):
-                after = after.rested(now_ms, reason)
-                used_ms = self._change(caller).last_used_ms
-                self._changes[caller] = NumberChange(last_used_ms=used_ms, rest=after)
-            self._numbers[caller] = after
+            self._judge(caller, now_ms)
         self.sweep()
 
     def sweep(self) -> None:
@@ -129,7 +126,7 @@ class NumberPool:
             fit = self._numbers.keys() - rests.keys()
             starved = {group: all(one in rests for one in group) for group in self._wanting if group}
         for number, one in rests.items():
-            minutes = (one.resting_until_ms - now_ms) // 60_000 + 1
+            minutes = math.ceil((one.resting_until_ms - now_ms) / 60_000)
             self._alarms.raised(
                 AlarmKind.NUMBER_RESTING, mask_phone(number), f"{one.reason}; rests {minutes} min more"
             )
@@ -164,7 +161,15 @@ class NumberPool:
             for number, reputation in known.items():
                 change = self._changes.get(number, NumberChange())
                 self._numbers[number] = change.on(reputation, now_ms)
+                self._judge(number, now_ms)
         self.sweep()
+
+    def _judge(self, number: str, now_ms: int) -> None:
+        """Sends a number to rest whose name has become too bad."""
+        one = self._numbers[number]
+        if (reason := one.bad()) and not one.rests_at(now_ms):
+            rested = self._numbers[number] = one.rested(now_ms, reason)
+            self._changes[number] = NumberChange(last_used_ms=one.last_used_ms, rest=rested)
 
     def _of(self, number: str) -> Reputation:
         return self._numbers.setdefault(number, Reputation())

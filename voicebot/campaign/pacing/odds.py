@@ -58,9 +58,7 @@ class Odds:
     @property
     def share(self) -> float:
         """The share that happens; 1 where nothing was seen: the cautious assumption."""
-        curves = self._learned()
-        decided = 1 - float(curves.left[-1])
-        return float(curves.yes[-1]) / decided if decided > 0 else 1.0
+        return self._learned().share
 
     def upper(self, z: float) -> float:
         """The share at the upper end of its Wilson interval, `z` standard deviations wide."""
@@ -69,7 +67,7 @@ class Odds:
     @property
     def mean_s(self) -> float:
         """The mean time of those that happen; 0 where none did."""
-        return float(self.times() @ (self.edges[:-1] + self.bin_s / 2))
+        return self._learned().mean_s
 
     def quantile_s(self, share: float) -> float:
         """The time within which `share` of those that happen do; 0 where none did."""
@@ -78,8 +76,7 @@ class Odds:
 
     def times(self) -> Floats:
         """The distribution of the times of those that happen, by bin; sums to 1, or to 0 where none did."""
-        yes = self._learned().yes
-        return np.diff(yes) / yes[-1] if yes[-1] else np.zeros(len(yes) - 1)
+        return self._learned().times
 
     def within(self, ages_s: Floats, horizon_s: Floats | float) -> Floats:
         """For things that are `ages_s` old and undecided: the odds that they happen within `horizon_s`."""
@@ -98,7 +95,15 @@ class Odds:
             known = np.where(at_risk > 0, at_risk, 1.0)
             left = np.concatenate((np.ones(1), np.cumprod(1 - self._all / known)))
             yes = np.concatenate((np.zeros(1), np.cumsum(left[:-1] * self._yes / known)))
-            self._curves = _Curves(yes, left)
+            times = np.diff(yes) / yes[-1] if yes[-1] else np.zeros(len(self._all))
+            decided = 1 - float(left[-1])
+            self._curves = _Curves(
+                yes,
+                left,
+                times,
+                float(times @ (self.edges[:-1] + self.bin_s / 2)),
+                float(yes[-1]) / decided if decided > 0 else 1.0,
+            )
         return self._curves
 
 
@@ -110,6 +115,9 @@ class _Curves:
     "The share that has happened by then."
     left: Floats
     "The share that is undecided then."
+    times: Floats
+    mean_s: float
+    share: float
 
 
 def wilson(share: float, seen: float, z: float) -> float:

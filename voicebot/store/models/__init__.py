@@ -25,6 +25,7 @@ from voicebot.store.models.dialling import TrunkRow, WorkerRow
 from voicebot.store.models.enrolment import EnrolmentRow
 from voicebot.store.models.evidence import AuditRow, RecordRow
 from voicebot.store.models.outbox import OutboxRow, TallyRow
+from voicebot.store.models.pacing import NumberReputationRow, PacingTotalRow
 from voicebot.store.models.registers import (
     AgencyRow,
     AgreementRow,
@@ -54,7 +55,9 @@ __all__ = [
     "LateReportRow",
     "MarkRow",
     "NodeRow",
+    "NumberReputationRow",
     "OutboxRow",
+    "PacingTotalRow",
     "PersonRow",
     "PhoneRow",
     "RecordRow",
