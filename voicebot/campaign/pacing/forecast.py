@@ -26,7 +26,8 @@ from voicebot.campaign.pacing.outlook import Outlook
 class Forecast:
     """The risk as a function of how many more are dialled now.  One row a moment."""
 
-    waiting: int
+    taken: int
+    "Agents that are not for the calls in flight: for those waiting now, and kept back."
     asks: Floats
     "Expected asks of the calls in flight, those waiting now left out."
     asks_of_new: Floats
@@ -37,9 +38,9 @@ class Forecast:
     def risk(self, dials: int) -> float:
         """The probability that the last of `dials` further dials, if it asks, asks in vain."""
         mean = self.asks + (dials - 1) * self.asks_of_new
-        left = np.arange(self.seats.shape[1]) - self.waiting
-        taken = np.where(left <= 0, 1.0, pdtrc(np.maximum(left - 1, 0)[None, :], mean[:, None]))
-        return float((self.seats * taken).sum() / len(mean))
+        left = np.arange(self.seats.shape[1]) - self.taken
+        in_vain = np.where(left <= 0, 1.0, pdtrc(np.maximum(left - 1, 0)[None, :], mean[:, None]))
+        return float((self.seats * in_vain).sum() / len(mean))
 
     def most(self, limit: int, risk: float) -> int:
         """The most dials, up to `limit`, whose risk stays at or below `risk`."""
@@ -53,15 +54,18 @@ class Forecast:
         return low
 
 
-def forecast(look: Outlook, flow: CallFlow, seats: SeatsNow, wrap_up_s: float, *, ahead: bool) -> Forecast:
-    """Looks at the calls in flight.  `ahead`: talking agents count too, by their odds of being free."""
+def forecast(
+    look: Outlook, flow: CallFlow, seats: SeatsNow, wrap_up_s: float, *, ahead: bool, spare: int
+) -> Forecast:
+    """Looks at the calls in flight.  `ahead`: talking agents count too, by their odds of being free; `spare`
+    agents are kept back."""
     asks = look.ringing(flow.ages(Stage.GIVEN, Stage.DIALLED))
     talking = flow.ages(Stage.ANSWERED)
     if talking.size:
         asks = asks + look.want * flow.ask.within(talking[None, :], look.until_s[:, None]).sum(axis=1)
     until_s = look.until_s + look.patience_s
     free = _seats_until(flow, seats, until_s, wrap_up_s, ahead)
-    return Forecast(int(flow.waits().size), asks, look.asks_of_new, free)
+    return Forecast(int(flow.waits().size) + spare, asks, look.asks_of_new, free)
 
 
 def _seats_until(flow: CallFlow, seats: SeatsNow, until_s: Floats, wrap_up_s: float, ahead: bool) -> Floats:

@@ -44,13 +44,15 @@ def outlook(flow: CallFlow) -> Outlook:
     ring, ask = flow.ring, flow.ask
     answer, want = ring.upper(SPREAD), ask.upper(SPREAD)
     lead = np.cumsum(np.convolve(_by_second(ring), _by_second(ask)))
-    until_s = np.searchsorted(lead, np.array(MOMENTS) * lead[-1]).astype(np.float64)
+    # To the end of the bin: an ask is never placed behind the moment that it stands for.
+    until_s = np.searchsorted(lead, np.array(MOMENTS) * lead[-1]).astype(np.float64) + ask.bin_s
     pick_up_s = flow.pick_up.quantile_s(0.9) or flow.max_wait_s / 2
     caution = _caution(answer, ring.share) * _caution(want, ask.share)
+    asks = caution * _asks_of_ringing(ring, ask, until_s)
     return Outlook(
         until_s=until_s,
-        asks_of_new=answer * want * np.array(MOMENTS),
-        asks_of_ringing=caution * _asks_of_ringing(ring, ask, until_s),
+        asks_of_new=asks[:, 0],
+        asks_of_ringing=asks,
         want=_caution(want, ask.share),
         patience_s=max(0.0, flow.max_wait_s - pick_up_s),
     )

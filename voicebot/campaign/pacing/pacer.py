@@ -9,9 +9,12 @@
 The bot speaks first: only some answered calls ask for an agent, and only after a while.  The forecast says
 what the next dial's risk is, the credit which risk the campaign can afford: each ask whose wait is over earns
 `AIM` of the cap, each abandoned one costs 1.  Without credit the risk allowed is `AIM` of the cap itself; it
-shrinks with every debt, and grows with savings in the predictive mode only.  Where the cap is passed, and as
-long as nothing is known, every call in flight counts as if it asked, and only free agents count for it: no
-abandoned call can come of that but through an agent who goes away meanwhile.
+shrinks with every debt, and grows with savings in the predictive mode only, where two more abandoned calls
+would fit into the cap.
+
+As long as not even one would fit (at the start, and after each one in a small campaign) the pacing is
+careful: one agent stays spare, for the one who leaves or does not pick up.  As long as nothing is known, and
+when the cap is passed all the same, every call in flight counts as if it asked, and only free agents count.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from handoff.seats_now import SeatsNow
-from voicebot.campaign.pacing.flow import ASKING, CallFlow, Stage, Totals
+from voicebot.campaign.pacing.flow import CallFlow, Stage, Totals
 from voicebot.campaign.pacing.forecast import forecast
 from voicebot.campaign.pacing.outlook import Outlook, outlook
 from voicebot.campaign.pacing_settings import Pacing
@@ -35,6 +38,8 @@ STEEPNESS = 0.9
 """The risk allowed is multiplied by e to the power of this for each abandoned call in credit."""
 REFRESH_S = 2.0
 """So long the tables of the outlook are used before they are made anew."""
+TEAM_REMEMBERED_S = 3600.0
+"""Whoever is alone now but was not within this time waits for the others when an agent is to stay spare."""
 KNOWN_ANSWERS = 10
 """Answered calls whose end was seen before the odds are used at all; until then every call may ask."""
 KNOWN_TALKS = 10
@@ -77,6 +82,7 @@ class Pacer:
         self._wrap_up_s, self._flow, self._now = wrap_up_s, flow, monotonic
         self.before = Totals()
         self._outlook: tuple[float, Outlook] | None = None
+        self._several_at: float | None = None
         self._credit = 0.0
         self._credited = Totals()
 
@@ -97,13 +103,14 @@ class Pacer:
         if seats.here == 0:
             return Allowance(0, WhyNot.NO_AGENT, 1.0)
         most = min(free_lines, int(self.settings.most_lines_per_agent * seats.here) - len(flow.calls))
+        spare = 0 if self._can_pay(1) else self._spare(seats)
         risk = self.risk_allowed()
-        sure = self._sure(seats)
-        if risk > 0 and flow.ask.seen >= KNOWN_ANSWERS and most > max(sure, 0):
+        calls = self._sure(seats) - spare
+        if risk > 0 and flow.ask.seen >= KNOWN_ANSWERS and most > max(calls, 0):
             ahead = self.settings.mode == "predictive" and flow.busy.seen >= KNOWN_TALKS
-            view = forecast(self._look(), flow, seats, self._wrap_up_s, ahead=ahead)
-            sure = max(sure, view.most(most, risk))
-        calls: int = min(most, sure)
+            view = forecast(self._look(), flow, seats, self._wrap_up_s, ahead=ahead, spare=spare)
+            calls = max(calls, view.most(most, risk))
+        calls = min(most, calls)
         return Allowance(calls) if calls > 0 else Allowance(0, WhyNot.AGENTS_BUSY, 0.5)
 
     def _sure(self, seats: SeatsNow) -> int:
@@ -111,15 +118,31 @@ class Pacer:
         may_ask = self._flow.count(Stage.GIVEN, Stage.DIALLED, Stage.ANSWERED, Stage.WAITING)
         return seats.free - may_ask
 
+    def _spare(self, seats: SeatsNow) -> int:
+        """One agent in reserve; a campaign with a single agent has none to spare."""
+        now = self._now()
+        if seats.here > 1:
+            self._several_at = now
+        several = self._several_at is not None and now - self._several_at < TEAM_REMEMBERED_S
+        return 1 if several else 0
+
+    def _can_pay(self, abandoned: int) -> bool:
+        """True when so many more abandoned calls would still be within the cap."""
+        totals, cap = self.totals, self.settings.abandon_cap
+        return totals.abandoned + self._likely() + abandoned <= cap * (totals.wanted + abandoned)
+
+    def _likely(self) -> int:
+        """Those who have waited for half the longest wait are counted as abandoned already."""
+        return int((self._flow.waits() > self._flow.max_wait_s / 2).sum())
+
     def risk_allowed(self) -> float:
         """The risk that the next dial may have, 0…1; 0 when more was abandoned than the cap allows."""
         self._settle()
-        cap, totals = self.settings.abandon_cap, self.totals
-        likely = int((self._flow.waits() > self._flow.max_wait_s / 2).sum())
+        cap, totals, likely = self.settings.abandon_cap, self.totals, self._likely()
         if totals.abandoned + likely > max(1.0, cap * totals.wanted):
             return 0.0
         credit = self._credit - likely
-        if self.settings.mode == "progressive":
+        if self.settings.mode == "progressive" or not self._can_pay(2):
             credit = min(0.0, credit)
         return AIM * cap * math.exp(STEEPNESS * credit)
 
@@ -136,8 +159,3 @@ class Pacer:
         wanted, abandoned = totals.wanted - self._credited.wanted, totals.abandoned - self._credited.abandoned
         self._credited = totals
         self._credit = min(BANK, self._credit + AIM * self.settings.abandon_cap * wanted - abandoned)
-
-    @property
-    def asking(self) -> int:
-        """Debtors who wait for an agent now."""
-        return self._flow.count(*ASKING)
