@@ -7,7 +7,7 @@ Method: a discrete-event simulation (voicebot/simulate/pacing_day.py); one seed 
 meetings.  Each seed runs under each mode.  Conditions, or exit code 1:
 
 - progressive and predictive: abandoned <= the cap (3 %) of the asks, for every seed;
-- agents' occupancy: predictive > progressive, over all seeds together, and for each seed with 8 agents or more.
+- occupancy of agents: predictive > progressive, over all seeds together and for each with 8 agents or more.
 
 Pictures: benchmarks/pacing_8h.png (one day of the largest team), benchmarks/pacing_seeds.png (all seeds).
 """

@@ -294,3 +294,21 @@ def test_an_ill_trunk_and_resting_numbers_stop_the_dialling(clock: ManualClock) 
     assert site.pacing.choose_caller([CALLER], 0) is None
     assert site.pacing.allowance(SeatsNow()).why is WhyNot.NO_NUMBER
     assert list(site.pacing.status().as_dict()["resting"]) == ["216****0001"]
+
+
+def test_one_way_audio_opens_the_breaker_and_calls_too_short_to_tell_do_not(clock: ManualClock) -> None:
+    site = Site(clock, "fixed")
+
+    def answered_call(talked_s: float, rtp: bool) -> None:
+        name = site.dial()
+        site.pacing.answered(name)
+        clock.advance(talked_s)
+        site.pacing.ended(name, sip_code=200, disposition=Disposition.SILENT, rtp=rtp)
+
+    for _ in range(5):
+        answered_call(30, rtp=False)
+    for _ in range(100):
+        answered_call(2, rtp=True)  # over before anybody listened: no sign of health
+    answered_call(30, rtp=False)
+    answered_call(30, rtp=False)
+    assert site.pacing.status().trunk_trouble == "answered calls have no sound"

@@ -18,7 +18,7 @@ from voicebot.campaign.pacing.call_rate import CallRate
 from voicebot.campaign.pacing.flow import CallFlow, Totals
 from voicebot.campaign.pacing.number_pool import NumberChange, NumberPool
 from voicebot.campaign.pacing.pacer import Allowance, Pacer, WhyNot
-from voicebot.campaign.pacing.reputation import Reputation, sign_of
+from voicebot.campaign.pacing.reputation import SHORT_S, Reputation, sign_of
 from voicebot.campaign.pacing.trunk_breaker import BreakerState, TrunkBreaker
 from voicebot.campaign.pacing_settings import Pacing
 from voicebot.clock import Clock
@@ -188,7 +188,7 @@ class CampaignPacing:
     def ended(
         self, attempt_id: str, *, sip_code: int, disposition: Disposition, rtp: bool | None = None
     ) -> None:
-        """The call is over.  `rtp`: whether sound arrived from an answered call, None if not known."""
+        """The call is over.  `rtp`: False when no sound arrived from an answered call, None if not known."""
         dial = self._forget(attempt_id)
         if dial is None:
             return
@@ -198,7 +198,9 @@ class CampaignPacing:
             return
         talked_s = None if dial.answered_at is None else self._now() - dial.answered_at
         failed = 500 <= sip_code < 600 or (talked_s is None and disposition is Disposition.CARRIER_FAILED)
-        self.breaker.ended(attempt_id, answered=talked_s is not None, failed=failed, sound=rtp)
+        # What was over before anybody listened for sound says nothing of it.
+        sound = rtp if rtp is False or (talked_s is not None and talked_s >= SHORT_S) else None
+        self.breaker.ended(attempt_id, answered=talked_s is not None, failed=failed, sound=sound)
         if not failed:  # what the carrier breaks tells nothing of the number
             sign = sign_of(sip_code, disposition, talked_s)
             self.numbers.called(dial.caller, answered=talked_s is not None, sign=sign)
