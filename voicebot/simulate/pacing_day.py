@@ -196,6 +196,7 @@ class PacedDay:
         self.pacing.dialled(attempt)
         self.result.dials += 1
         person = self.day.person(self._people, self._now)
+        self._at(self._now + min(2.0, person.ring_s), lambda: self.pacing.ringing(attempt))
         if person.answers:
             self._at(self._now + person.ring_s, lambda: self._answered(attempt, person.asks_after_s))
         else:

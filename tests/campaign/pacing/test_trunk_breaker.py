@@ -137,12 +137,49 @@ def test_after_a_collapse_probes_that_are_answered_close_it(trunk: Trunk, clock:
 def test_calls_from_before_the_pause_do_not_judge_the_probes(trunk: Trunk, clock: ManualClock) -> None:
     for number in range(30):
         trunk.breaker.begun(f"old{number}")
+        trunk.breaker.ringing(f"old{number}")
     trunk.calls(20, 0.4, failing=1.0)
     clock.advance(PAUSE_S)
     assert trunk.breaker.room == 2
     for number in range(30):
         trunk.breaker.ended(f"old{number}", answered=False, failed=True, sound=None)
     assert trunk.breaker.state is BreakerState.HALF_OPEN
+
+
+def test_a_burst_whose_busy_calls_end_first_does_not_open_it(trunk: Trunk) -> None:
+    """500 calls at once, 40 % answered: 200 are busy or failed at once, the answers come after them."""
+    trunk.calls(500, 0.4)
+    burst = [str(number) for number in range(-500, 0)]
+    for name in burst:
+        trunk.breaker.begun(name)
+    for number, name in enumerate(burst):
+        if number % 5 < 2:
+            trunk.breaker.ended(name, answered=False, failed=number % 20 == 0, sound=None)
+    for number, name in enumerate(burst):
+        if number % 5 in (2, 3):
+            trunk.breaker.answered(name)
+    for number, name in enumerate(burst):
+        if number % 5 > 1:
+            trunk.breaker.ended(name, answered=number % 5 < 4, failed=False, sound=None)
+    assert trunk.breaker.state is BreakerState.CLOSED
+    assert trunk.breaker.baseline == pytest.approx(0.4, abs=0.1)
+
+
+def test_a_storm_is_seen_while_earlier_calls_still_ring(trunk: Trunk) -> None:
+    for number in range(20):
+        trunk.breaker.begun(f"rings{number}")
+        trunk.breaker.ringing(f"rings{number}")
+    assert 0 < trunk.calls(50, 0.4, failing=1.0) <= 8
+
+
+def test_probes_are_judged_as_soon_as_they_ring(trunk: Trunk, clock: ManualClock) -> None:
+    trunk.calls(50, 0.4, failing=1.0)
+    clock.advance(PAUSE_S)
+    for probe in range(5):
+        assert trunk.breaker.room
+        trunk.breaker.begun(str(-probe - 1))
+        trunk.breaker.ringing(str(-probe - 1))
+    assert trunk.breaker.state is BreakerState.CLOSED
 
 
 def test_a_person_may_accept_the_trunk_as_it_is(trunk: Trunk) -> None:

@@ -155,9 +155,14 @@ class CampaignPacing:
         """The INVITE was permitted."""
         self._flow.dialled(attempt_id)
 
+    def ringing(self, attempt_id: str) -> None:
+        """180 or 183."""
+        self.breaker.ringing(attempt_id)
+
     def answered(self, attempt_id: str) -> None:
         """200 OK."""
         self._flow.answered(attempt_id)
+        self.breaker.answered(attempt_id)
         if dial := self._dials.get(attempt_id):
             dial.answered_at = dial.answered_at or self._now()
 

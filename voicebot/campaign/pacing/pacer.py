@@ -13,8 +13,9 @@ shrinks with every debt, and grows with savings in the predictive mode only, whe
 would fit into the cap.
 
 As long as not even one would fit (at the start, and after each one in a small campaign) the pacing is
-careful: one agent stays spare, for the one who leaves or does not pick up.  As long as nothing is known, and
-when the cap is passed all the same, every call in flight counts as if it asked, and only free agents count.
+careful: one agent stays spare, for the one who leaves or does not pick up, and one more for each abandoned
+call above the cap.  As long as nothing is known every call in flight counts as if it asked, and only free
+agents count for it.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from voicebot.campaign.pacing_settings import Pacing
 
 AIM = 0.7
 """Steers towards this share of the cap: what is left is for what no forecast sees, such as a sudden break."""
-BANK = 2.0
+BANK = 1.0
 """Abandoned calls that may be saved up at most: a quiet morning does not pay for an hour of long waits."""
 STEEPNESS = 0.9
 """The risk allowed is multiplied by e to the power of this for each abandoned call in credit."""
@@ -103,10 +104,10 @@ class Pacer:
         if seats.here == 0:
             return Allowance(0, WhyNot.NO_AGENT, 1.0)
         most = min(free_lines, int(self.settings.most_lines_per_agent * seats.here) - len(flow.calls))
-        spare = 0 if self._can_pay(1) else self._spare(seats)
+        spare = self._spare(seats)
         risk = self.risk_allowed()
         calls = self._sure(seats) - spare
-        if risk > 0 and flow.ask.seen >= KNOWN_ANSWERS and most > max(calls, 0):
+        if flow.ask.seen >= KNOWN_ANSWERS and most > max(calls, 0):
             ahead = self.settings.mode == "predictive" and flow.busy.seen >= KNOWN_TALKS
             view = forecast(self._look(), flow, seats, self._wrap_up_s, ahead=ahead, spare=spare)
             calls = max(calls, view.most(most, risk))
@@ -119,32 +120,33 @@ class Pacer:
         return seats.free - may_ask
 
     def _spare(self, seats: SeatsNow) -> int:
-        """One agent in reserve; a campaign with a single agent has none to spare."""
+        """Agents in reserve: one for each abandoned call that the cap has no room for, the next one included.
+
+        Never all of a team, and none of a campaign with a single agent.
+        """
         now = self._now()
         if seats.here > 1:
             self._several_at = now
         several = self._several_at is not None and now - self._several_at < TEAM_REMEMBERED_S
-        return 1 if several else 0
+        missing = 1 - self._room()
+        return min(math.ceil(missing), max(1, seats.here - 1)) if several and missing > 0 else 0
 
-    def _can_pay(self, abandoned: int) -> bool:
-        """True when so many more abandoned calls would still be within the cap."""
-        totals, cap = self.totals, self.settings.abandon_cap
-        return totals.abandoned + self._likely() + abandoned <= cap * (totals.wanted + abandoned)
+    def _room(self) -> float:
+        """So many more abandoned calls fit into the cap after the next ask; may be negative."""
+        totals = self.totals
+        return self.settings.abandon_cap * (totals.wanted + 1) - totals.abandoned - self._likely()
 
     def _likely(self) -> int:
         """Those who have waited for half the longest wait are counted as abandoned already."""
         return int((self._flow.waits() > self._flow.max_wait_s / 2).sum())
 
     def risk_allowed(self) -> float:
-        """The risk that the next dial may have, 0…1; 0 when more was abandoned than the cap allows."""
+        """The risk that the next dial may have, 0…1."""
         self._settle()
-        cap, totals, likely = self.settings.abandon_cap, self.totals, self._likely()
-        if totals.abandoned + likely > max(1.0, cap * totals.wanted):
-            return 0.0
-        credit = self._credit - likely
-        if self.settings.mode == "progressive" or not self._can_pay(2):
+        credit = self._credit - self._likely()
+        if self.settings.mode == "progressive" or self._room() < 2:
             credit = min(0.0, credit)
-        return AIM * cap * math.exp(STEEPNESS * credit)
+        return AIM * self.settings.abandon_cap * math.exp(STEEPNESS * credit)
 
     def _look(self) -> Outlook:
         now = self._now()

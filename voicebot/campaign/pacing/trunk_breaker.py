@@ -7,6 +7,9 @@ open       → half-open   the pause is over (it doubles each time, up to half a
 half-open  → closed      the probes say that it is over
            → open        they say that it is as bad as before
 any        → closed      a person accepts how the trunk is now
+
+Results count in the order of dialling: of a burst of calls the busy ones end first and the answered ones
+last, which is no sign of illness.
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ from enum import StrEnum
 
 from voicebot.campaign.pacing.alarms import AlarmKind, Alarms
 from voicebot.campaign.pacing.change_test import ChangeTest, Verdict
+from voicebot.campaign.pacing.in_order import InOrder
 from voicebot.campaign.pacing.odds import wilson
 
 PAUSE_S, LONGEST_PAUSE_S = 60.0, 1800.0
@@ -73,7 +77,8 @@ class TrunkBreaker:
         self._pauses = 0
         self._until = self._closed_at = monotonic()
         self._probes: set[str] = set()
-        self._before: set[str] = set()
+        self._listened: set[str] = set()
+        self._failures, self._answers = InOrder(), InOrder()
         self._test = ChangeTest(USUAL_FAILURES, STORM)
         self._verdict = Verdict(self._test)
         self._forget()
@@ -101,22 +106,54 @@ class TrunkBreaker:
     # ---- told
 
     def begun(self, attempt_id: str) -> None:
-        """A call is given out.  In the half-open state it is a probe."""
-        (self._probes if self.state is BreakerState.HALF_OPEN else self._before).add(attempt_id)
+        """A call is given out.  In the half-open state it is a probe; while open it is none of ours."""
+        if self.state is BreakerState.HALF_OPEN:
+            self._probes.add(attempt_id)
+        elif self.state is BreakerState.CLOSED:
+            self._failures.begun(attempt_id)
+            self._answers.begun(attempt_id)
+            self._listened.add(attempt_id)
 
-    def dropped(self, attempt_id: str) -> None:
-        """It came to nothing that tells of the trunk: not dialled, cancelled by us, its worker died."""
-        self._probes.discard(attempt_id)
-        self._before.discard(attempt_id)
+    def ringing(self, attempt_id: str) -> None:
+        """180 or 183: the trunk has taken it."""
+        self._failures.decided(attempt_id, False)
+        if self.trouble is Trouble.FAILING:
+            self._probed(attempt_id, False)
+        self._judge()
+
+    def answered(self, attempt_id: str) -> None:
+        """200 OK."""
+        self._answers.decided(attempt_id, True)
+        if self.trouble is Trouble.NOT_ANSWERED:
+            self._probed(attempt_id, False)
+        self.ringing(attempt_id)
 
     def ended(self, attempt_id: str, *, answered: bool, failed: bool, sound: bool | None) -> None:
         """A call is over.  `failed`: the carrier's fault; `sound`: whether RTP arrived, None: not known."""
-        probe, counted = attempt_id in self._probes, attempt_id in self._before
-        self.dropped(attempt_id)
-        if probe:
-            self._probed(answered, failed, sound)
-        elif counted and self.state is BreakerState.CLOSED:
-            self._watch(answered, failed, sound)
+        self._failures.decided(attempt_id, failed)
+        self._answers.decided(attempt_id, answered)
+        if answered and sound is not None and attempt_id in self._listened:
+            self._hear(sound)
+        self._listened.discard(attempt_id)
+        match self.trouble:
+            case Trouble.FAILING:
+                self._probed(attempt_id, failed)
+            case Trouble.NOT_ANSWERED:
+                self._probed(attempt_id, not answered)
+            case Trouble.NO_SOUND if answered and sound is not None:
+                self._probed(attempt_id, not sound)
+            case _:
+                pass
+        self._probes.discard(attempt_id)
+        self._judge()
+
+    def dropped(self, attempt_id: str) -> None:
+        """It came to nothing that tells of the trunk: not dialled, its worker died."""
+        self._probes.discard(attempt_id)
+        self._listened.discard(attempt_id)
+        self._failures.dropped(attempt_id)
+        self._answers.dropped(attempt_id)
+        self._judge()
 
     def sweep(self) -> None:
         """Ends a pause that is over."""
@@ -144,13 +181,20 @@ class TrunkBreaker:
         }
         self._collapse: ChangeTest | None = None
 
-    def _watch(self, answered: bool, failed: bool, sound: bool | None) -> None:
-        if self._tests[Trouble.FAILING].add(failed):
-            self._open(Trouble.FAILING)
-        elif answered and sound is not None and self._tests[Trouble.NO_SOUND].add(not sound):
+    def _judge(self) -> None:
+        """Takes in the results that are due."""
+        for failed in self._failures.due():
+            if self._tests[Trouble.FAILING].add(failed):
+                self._open(Trouble.FAILING)
+                return
+        for answered in self._answers.due():
+            if self._answer_rate_collapsed(answered):
+                self._open(Trouble.NOT_ANSWERED)
+                return
+
+    def _hear(self, sound: bool) -> None:
+        if self._tests[Trouble.NO_SOUND].add(not sound):
             self._open(Trouble.NO_SOUND)
-        elif self._answer_rate_collapsed(answered):
-            self._open(Trouble.NOT_ANSWERED)
 
     def _answer_rate_collapsed(self, answered: bool) -> bool:
         self._lately.append(answered)
@@ -167,14 +211,11 @@ class TrunkBreaker:
         self._collapse = ChangeTest(1 - usual, 1 - COLLAPSE * usual, score)
         return self._collapse.add(not answered)
 
-    def _probed(self, answered: bool, failed: bool, sound: bool | None) -> None:
+    def _probed(self, attempt_id: str, bad: bool) -> None:
+        if self.state is not BreakerState.HALF_OPEN or attempt_id not in self._probes:
+            return
         assert self.trouble is not None
-        if self.trouble is Trouble.NO_SOUND:
-            if not answered or sound is None:
-                return
-            bad = not sound
-        else:
-            bad = failed if self.trouble is Trouble.FAILING else not answered
+        self._probes.discard(attempt_id)
         over = self._verdict.add(bad)
         if over is False:
             self._open(self.trouble)
@@ -191,7 +232,8 @@ class TrunkBreaker:
         self.trouble, self._test = trouble, test
         self._until = self._now() + min(LONGEST_PAUSE_S, PAUSE_S * 2**self._pauses)
         self._pauses += 1
-        self._before.clear()
+        self._failures, self._answers = InOrder(), InOrder()
+        self._listened.clear()
         self._move(BreakerState.OPEN)
 
     def _move(self, state: BreakerState) -> None:
