@@ -17,7 +17,7 @@ START_LIMIT_S = "60"
 class PostgresqlServer:
     """`with PostgresqlServer() as server: server.url("name")` gives a new empty database."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fsync: bool = False) -> None:
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         if not found:
             raise RuntimeError("the tests need Debian's package postgresql: apt-get install postgresql")
@@ -25,6 +25,7 @@ class PostgresqlServer:
         self._root = os.geteuid() == 0
         self._user = OWNER if self._root else getpass.getuser()
         self._count = 0
+        self._fsync = "on" if fsync else "off"
 
     def __enter__(self) -> PostgresqlServer:
         self._folder = Path(tempfile.mkdtemp(prefix="pg-"))
@@ -32,7 +33,8 @@ class PostgresqlServer:
             shutil.chown(self._folder, OWNER)
         self._data = self._folder / "data"
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
-        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c fsync=off"
+        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder}"
+        options += f" -c fsync={self._fsync}"
         log = str(self._folder / "log")
         self._run(
             "pg_ctl", "-D", str(self._data), "-w", "-t", START_LIMIT_S, "-o", options, "-l", log, "start"
