@@ -4,10 +4,10 @@
 
 Method: a CSV file (UTF-8, 21 columns, about 180 bytes a row; every tenth case has a second number and a
 guarantor) is written to a temporary folder, then judged and enrolled through the production code: canonical
-numbers, duplicates and debtors checked, names, numbers and records encrypted (AES-256-GCM), one planned attempt
-a person.  PostgreSQL is a server of the benchmark's own, with fsync on.  Peak memory is the sum of the resident
+numbers, duplicates and debtors checked, names, numbers and records encrypted (AES-256-GCM), one attempt
+a person.  PostgreSQL is a server of its own, with fsync on.  Peak memory is the sum of the resident
 sets of this process and its children, looked at 20 times a second (pages that they share count twice; the
-PostgreSQL server is not counted).  Writing the file is not timed.  Conditions, or exit code 1: at most 600 MB,
+PostgreSQL server is not counted).  Writing the file is not timed.  Conditions (exit code 1): at most 600 MB,
 and 120 µs a row, which is 120 s for a million; a shorter list may take 5 s more, for the start.
 """
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
 
+from voicebot.campaign.calling_windows import by_day
 from voicebot.campaign.campaign_file import Campaign, load_campaign
+from voicebot.campaign.campaign_schema import campaign_schema, schema_text
+from voicebot.campaign.changes import CHANGEABLE, changed_while_running
 from voicebot.errors import InputError
 from voicebot.store.states import Disposition
 
@@ -27,6 +34,7 @@ balances: {file: balances.csv}
 values: {inst_name: 海城消金, official_no: "4000095500", plan_amount: {type: money, value: 10000}}
 simulation: {start: "2026-03-02T10:15"}
 """
+ROOT = Path(__file__).parents[2]
 TRUNKS = """\
 trunks:
   simulated: {simulated: true}
@@ -53,7 +61,7 @@ def test_a_good_file(folder: Path) -> None:
     assert campaign.callers_of(None) == ["+862160000001"]
     assert campaign.callers_of("海岸服务") == []
     assert campaign.retry.after[Disposition.BUSY] == timedelta(minutes=20)
-    assert sorted(campaign.windows) == ["fri", "mon", "sat", "thu", "tue", "wed"]
+    assert sorted(by_day(campaign.windows)) == ["fri", "mon", "sat", "thu", "tue", "wed"]
     slots = campaign.shared_slots()
     assert (slots["official_no"], slots["plan_amount"]) == (("number", "4000095500"), ("money", 10000))
     assert campaign.simulation_start is not None and campaign.simulation_start.utcoffset() == timedelta(
@@ -79,6 +87,17 @@ def test_a_campaign_comes_back_from_the_store_as_it_was(folder: Path) -> None:
         ("  sat:", "  fri:", 8, "given twice"),
         ("BUSY: 20m", "BUSY: soon", 11, "20m"),
         ("BUSY: 20m", "BESETZT: 20m", 11, "BUSY"),
+        ("BUSY: 20m", "STOP_REQUEST: 1d", 11, "nobody is tried again"),
+        ("attempts: 3", "attempts: 3, tries: 2", 11, "Allowed: after, attempts"),
+        ("reminder@1", "reminder", 3, "write it like reminder@1"),
+        ("reminder@1", "reminder@latest", 3, "write it like reminder@1"),
+        ("talk_track:", "track:", 3, "Did you mean 'talk_track'?"),
+        ("lists: [list.csv]", "lists: []", 4, "at least 1 item"),
+        ('"09:00-12:00", "13:30', '"09:00-14:00", "13:30', 9, "overlap at 13:30"),
+        ("windows:", "holidays: nowhere.yaml\nwindows:", 8, "there is no nowhere.yaml"),
+        ("windows:", "pacing: {mode: fast}\nwindows:", 8, "progressive"),
+        ("windows:", "pacing: {mode: fixed, speed: 3}\nwindows:", 8, "unknown"),
+        ("windows:", "start: 2026-03-02\nend: 2026-03-01\nwindows:", 1, "end is before start"),
         ("attempts: 3", "attempts: 0", 11, "greater than or equal to 1"),
         ("021-60000001", "021-6000", 6, "numbering plan"),
         ("[list.csv]", "[other.csv]", 4, "there is no other.csv"),
@@ -107,3 +126,100 @@ def test_without_a_simulation_a_carrier_is_fine(folder: Path) -> None:
         'simulation: {start: "2026-03-02T10:15"}\n', ""
     )
     assert load(folder, text).trunk == "carrier"
+
+
+def test_one_list_needs_no_brackets(folder: Path) -> None:
+    assert load(folder, GOOD.replace("[list.csv]", "list.csv")).lists == (folder / "list.csv",)
+
+
+def test_holidays_of_a_file_are_looked_at_when_the_campaign_is(folder: Path) -> None:
+    calendar = folder / "holidays.yaml"
+    calendar.write_text("source: x\nstart: 2026-01-01\nend: 2026-12-31\n")
+    text = GOOD.replace("windows:", "holidays: holidays.yaml\nwindows:")
+    assert load(folder, text).holidays == calendar
+    calendar.write_text("source: x\nstart: 2026-01-01\nend: 2025-12-31\n")
+    with pytest.raises(InputError, match=r"holidays\.yaml:1"):
+        load(folder, text)
+
+
+# ---- the published schema ----
+
+
+def test_the_published_schema_is_that_of_the_code() -> None:
+    published = (ROOT / "docs/campaign.schema.json").read_text("utf-8")
+    assert published == schema_text(), (
+        "run: python -m voicebot.campaign.campaign_schema docs/campaign.schema.json"
+    )
+
+
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "configs/campaigns").glob("*.yaml")), ids=lambda path: path.name
+)
+def test_our_campaign_files_name_the_schema_and_fit_it(path: Path) -> None:
+    first = path.read_text("utf-8").splitlines()[0]
+    named = re.fullmatch(r"# yaml-language-server: \$schema=(.*)", first)
+    assert named and (path.parent / named[1]).resolve() == ROOT / "docs/campaign.schema.json"
+    jsonschema.validate(yaml.safe_load(path.read_text("utf-8")), campaign_schema())
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("trunk: simulated", "trunc: simulated"),
+        ("name: spring\n", ""),
+        ('["10:00-12:00"]', '["9:00-12:00"]'),
+        ("  sat:", "  samstag:"),
+        ("BUSY: 20m", "BUSY: soon"),
+        ("BUSY: 20m", "STOP_REQUEST: 20m"),
+        ("reminder@1", "reminder"),
+        ("attempts: 3", "attempts: 0"),
+    ],
+)
+def test_the_schema_refuses_what_the_code_refuses(old: str, new: str) -> None:
+    jsonschema.validate(yaml.safe_load(GOOD), campaign_schema())
+    with pytest.raises(jsonschema.ValidationError):
+        jsonschema.validate(yaml.safe_load(GOOD.replace(old, new, 1)), campaign_schema())
+
+
+# ---- a file that is edited while its campaign runs ----
+
+OTHER: dict[str, Any] = {
+    "name": "summer",
+    "institution": "另一家",
+    "agency": "海岸服务",
+    "talk_track": "reminder@2",
+    "lists": ["other.csv"],
+    "callers": [{"number": "021-60000009"}],
+    "trunk": "carrier",
+    "timezone": "Asia/Urumqi",
+    "windows": {"mon": ["10:00-11:00"]},
+    "holidays": "none",
+    "lines": 9,
+    "calls_per_second": 7.5,
+    "ring_s": 20,
+    "retry": {"attempts": 2},
+    "order": "amount",
+    "queue": "other",
+    "pacing": {"mode": "progressive"},
+    "voicemail": "leave_line",
+    "balances": {"http": "http://localhost/b"},
+    "values": {"inst_name": "别家"},
+    "start": "2026-01-01",
+    "end": "2026-12-31",
+    "simulation": None,
+}
+
+
+@pytest.mark.parametrize("key", sorted(Campaign.model_fields))
+def test_only_speed_and_hours_may_change(folder: Path, key: str) -> None:
+    old = load(folder, GOOD)
+    new = Campaign.model_validate(old.model_dump(mode="json") | {key: OTHER[key]})
+    changes = changed_while_running(old, new)
+    if key in ("pacing", "lines", "calls_per_second", "windows"):
+        assert (list(changes.allowed), changes.refused) == ([key], ())
+        assert changes.applied_to(old) == new
+    else:
+        assert (changes.allowed, changes.refused) == ({}, (key,))
+        assert changes.applied_to(old) == old
+    assert changes and not changed_while_running(old, old)
+    assert set(CHANGEABLE) <= set(Campaign.model_fields)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 
-from voicebot.campaign.calling_windows import DAYS, HOLIDAY, MAKEUP, Window, parse_window
+from voicebot.campaign.calling_windows import DAYS, HOLIDAY, MAKEUP, Window, by_day
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.holidays import DayKind, calendar
 from voicebot.policy.gate import Gate
@@ -25,9 +25,7 @@ class CallingHours:
     def __init__(self, campaign: Campaign, gate: Gate) -> None:
         self._campaign, self._gate, self._zone = campaign, gate, campaign.zone
         self.calendar = calendar(campaign.holidays)
-        self._by_day = {
-            day: tuple(sorted(map(parse_window, windows))) for day, windows in campaign.windows.items()
-        }
+        self._by_day = by_day(campaign.windows)
         self._windows_on = lru_cache(maxsize=64)(self._windows_of)
         self._open_on = lru_cache(maxsize=64)(self._stretches_of)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from datetime import time
 from itertools import pairwise
 from typing import Annotated, Any
@@ -53,17 +54,24 @@ def _windows(value: Any) -> tuple[str, ...]:
     return tuple(windows)
 
 
-def _days(value: Any) -> dict[str, Any]:
-    """Opens day ranges: mon-fri."""
+def _days(value: Any) -> Any:
+    """Every key is a day or a range of days, and no day is in two of them."""
     if not isinstance(value, dict):
         raise ValueError("must give the windows of each weekday, like mon-fri: [09:00-12:00]")
-    opened: dict[str, Any] = {}
-    for key, windows in value.items():
+    seen: set[str] = set()
+    for key in value:
         for day in _range(str(key)):
-            if day in opened:
+            if day in seen:
                 raise ValueError(f"{day} is given twice")
-            opened[day] = windows
-    return opened
+            seen.add(day)
+    return value
+
+
+def by_day(windows: Mapping[str, Sequence[str]]) -> dict[str, tuple[Window, ...]]:
+    """The windows of each day, in order, ranges like mon-fri opened."""
+    return {
+        day: tuple(sorted(map(parse_window, texts))) for key, texts in windows.items() for day in _range(key)
+    }
 
 
 def _range(key: str) -> tuple[str, ...]:

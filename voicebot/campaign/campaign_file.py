@@ -55,11 +55,11 @@ TRIED_AGAIN = (
     Disposition.NOT_VERIFIED,
     Disposition.RELAYED,
 )
-"""Outcomes after which a campaign may try again.  After others the debtor had his say, or a person decides."""
+"""Outcomes after which a campaign may try again; after others the debtor had his say, or a person decides."""
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 def _zone(value: Any) -> str:
@@ -182,30 +182,43 @@ class Simulation(_Part):
 
 class Campaign(_Part):
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$")
+    "Its reports lie below var/NAME."
     institution: str = Field(min_length=1)
+    "Whose claims these are; a row of a list that names another one is refused."
     agency: str | None = None
     "The agency that acts for the institution in every row that names none."
     talk_track: TalkTrack
     "id@version: what is spoken is the approved digest of that version."
     lists: Lists = Field(min_length=1)
     callers: tuple[Caller, ...] = Field(min_length=1)
+    "Registered caller numbers (作业工具)."
     trunk: str
+    "A trunk of configs/trunks.yaml."
     timezone: Zone = "Asia/Shanghai"
     windows: WeekWindows
     holidays: Literal["cn", "none"] | Path = "cn"
     "cn: China's public holidays and 调休 days.  none: weekdays alone decide.  Or a calendar file."
     lines: int = Field(default=4, ge=1, le=10_000)
+    "Calls at a time, at most."
     calls_per_second: float = Field(default=2.0, gt=0, le=1000)
+    "New calls a second, at most; the trunk's own limit holds too."
     ring_s: float = Field(default=30.0, ge=5, le=120)
+    "Seconds that it may ring."
     retry: Retry = Retry()
     order: Literal["list", "amount", "overdue", "newest"] = "list"
+    "Who comes first: as in the list, the highest amount, the longest overdue, the newest due date."
     queue: str = "general"
+    "The handoff queue of configs/queues.yaml."
     pacing: Pacing = Pacing()
     voicemail: Literal["hang_up", "leave_line"] = "hang_up"
+    "leave_line: the talk track's voicemail line, which says nothing of a debt."
     balances: Balances
     values: dict[str, str | int | SharedValue] = Field(default_factory=dict)
+    "Values spoken in every call: inst_name, official_no …"
     start: date | None = None
+    "The first day; with end, dates in the campaign's zone."
     end: date | None = None
+    "The last day."
     simulation: Simulation | None = None
 
     @model_validator(mode="after")

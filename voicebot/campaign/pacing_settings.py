@@ -8,9 +8,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 
 class Pacing(BaseModel):
-    """fixed: every line.  progressive: what the free agents can take.  predictive: ahead of those who talk."""
+    """fixed: every line.  progressive: what free agents can take.  predictive: ahead of those who talk."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
     mode: Literal["fixed", "progressive", "predictive"] = "fixed"
     abandon_cap: float = Field(default=0.03, gt=0, le=0.05)
