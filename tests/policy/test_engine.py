@@ -127,6 +127,16 @@ def test_a_parameter_may_go_as_far_as_its_bound(name: str, value: str | int) -> 
         ("hours.end", "22:30"),
         ("hours.start", "07:00"),
         ("hours.end_margin_min", -1),
+        ("hours.end_margin_min", 2.5),
+        ("hours.end", "2259"),  # as a text it stands before "22:00"
+        ("hours.end", "22:00:30"),
+        ("hours.end", "9:00"),
+        ("hours.end", "07:00"),  # earlier than 22:00, and before the window even begins
+        ("hours.end", "08:00"),
+        ("hours.start", "22:00"),
+        ("hours.start", "24:00"),
+        ("freq.connected_debtor_day", 2.0),
+        ("freq.connected_debtor_day", float("nan")),
         ("slots.max_age_min", 61),
         ("retention.years", 1),
         ("freq.count_when", "never"),
@@ -138,6 +148,64 @@ def test_a_parameter_past_its_bound_is_bad_input(name: str, value: str | int) ->
     with pytest.raises(InputError) as fault:
         with_overrides(PACK, {name: value})
     assert fault.value.key == name
+
+
+def test_both_ends_of_the_window_may_move_as_long_as_one_is_left() -> None:
+    narrow = with_overrides(PACK, {"hours.start": "10:00", "hours.end": "10:01"})
+    assert (narrow.value("hours.start"), narrow.value("hours.end")) == ("10:00", "10:01")
+    with pytest.raises(InputError, match="not after"):
+        with_overrides(PACK, {"hours.start": "20:00", "hours.end": "10:00"})
+
+
+def test_an_institution_may_be_stricter_than_its_site_never_looser() -> None:
+    site = with_overrides(PACK, {"freq.connected_debtor_day": 2, "hours.end": "21:00"})
+    strict = with_overrides(site, {"freq.connected_debtor_day": 1})
+    for name, value in (("freq.connected_debtor_day", 3), ("hours.end", "21:30")):
+        with pytest.raises(InputError, match="looser"):
+            with_overrides(site, {name: value})
+    both = Gate([site], ManualClock(NOON), {"甲": [strict]})
+    facts = {**GOOD, "counters": {**GOOD["counters"], "connected_debtor_day": 1}}
+    assert both.decide("pre_dial", facts).allowed
+    assert both.of("乙") is both
+    assert both.of("甲").decide("pre_dial", facts).reason == "FREQ_CONNECTED"
+    assert [one.limit for one in both.of("甲").counted(facts)] == [1, 6]
+
+
+def test_a_decision_says_by_which_parameters_it_was_made() -> None:
+    tight = with_overrides(PACK, {"freq.connected_debtor_day": 2, "slots.max_age_min": 15})
+    decision = gate(tight).decide("pre_dial", {})
+    assert decision.pack == "cn-gbt45251-2025@0.1.0(freq.connected_debtor_day=2)"
+    assert {one.pack for one in decision.refusals} == {decision.pack}
+    assert gate().decide("pre_dial", GOOD).pack == "cn-gbt45251-2025@0.1.0"
+
+
+@pytest.mark.parametrize(
+    ("facts", "heals"),
+    [
+        ({"dial_at": NOON.replace(hour=23)}, "hours"),
+        ({"counters": {}}, "day"),
+        ({"stop_listed": "LAWYER"}, ""),
+        ({"amount_due_fen": 0}, ""),
+    ],
+)
+def test_a_refusal_says_what_heals_it(facts: dict[str, Any], heals: str) -> None:
+    refusals = gate().decide("pre_dial", {**GOOD, **facts}).refusals
+    assert {one.heals for one in refusals} == {heals}
+    assert {one.passes_by for one in refusals} == {heals != ""}
+
+
+def test_what_the_rules_go_by_is_known() -> None:
+    assert gate().reads("stop_listed") and gate().reads("counters.connected_debtor_day")
+    assert gate().reads("agreed_windows") and not gate().reads("days_since_conversation")
+    assert gate(PACK, PACK.body("us-regf-tcpa")).reads("days_since_conversation")
+
+
+def test_texts_are_counted_at_their_own_gate() -> None:
+    facts = {"channel": "sms", "counters": {"sms_debtor_day": 3}}
+    assert gate().decide("pre_send", facts).reason == "FREQ_SMS"
+    assert gate().decide("pre_send", {**facts, "counters": {"sms_debtor_day": 2}}).allowed
+    assert not gate().decide("pre_send", {}).allowed
+    assert [(one.counter, one.limit) for one in gate().counted(facts, "pre_send")] == [("sms_debtor_day", 3)]
 
 
 def test_a_tighter_parameter_is_what_decides() -> None:
@@ -153,6 +221,9 @@ def test_a_tighter_parameter_is_what_decides() -> None:
         ("counter: connected_debtor_day,", "counter: nothing,", "unknown counter"),
         ("kind: falsy, fields: [stop_listed]", "kind: falsely, fields: [stop_listed]", "falsely"),
         ("strength: hard", "strenght: hard", "Did you mean 'strength'?"),
+        ("timezone: Asia/Shanghai", "timezone: Asia/Shangahi", "no time zone 'Asia/Shangahi'"),
+        ("window: calendar_day, spans", "window: calender_day, spans", "pattern"),
+        ("limit: slots.max_age_min}", "limit: slots.max_age_min, literal: 3}", "either limit"),
     ],
 )
 def test_a_wrong_pack_names_its_line(tmp_path: Path, old: str, new: str, words: str) -> None:

@@ -13,7 +13,17 @@ from zoneinfo import ZoneInfo
 
 from voicebot.clock import Clock
 from voicebot.policy.checks import Facts, Passes, compile_check, compile_scope, zone_named
-from voicebot.policy.pack import PARTY_LOCAL, Cooldown, GateName, MaxCount, PackBody, Rule, TimeWindow, leaves
+from voicebot.policy.pack import (
+    PARTY_LOCAL,
+    Cooldown,
+    GateName,
+    MaxCount,
+    PackBody,
+    Rule,
+    TimeWindow,
+    fact_paths,
+    leaves,
+)
 
 AMOUNT_FACTS = frozenset({"amount_due_fen"})
 
@@ -109,6 +119,8 @@ class Gate:
                 self._note_limits(rule, compiled, pack)
         if "pre_dial" not in self._rules:
             raise ValueError(f"no pack of {self.label} has a rule for pre_dial: every call would be allowed")
+        asked = (rule for rules in self._rules.values() for rule in rules)
+        self._reads = frozenset(path for one in asked for path in fact_paths(one.rule))
         self._of = {name: Gate(own, clock) for name, own in (institutions or {}).items()}
 
     def of(self, institution: str) -> Gate:
@@ -150,6 +162,10 @@ class Gate:
                 old = found.get(limit.counter)
                 found[limit.counter] = min(old, limit, key=lambda one: one.limit) if old else limit
         return list(found.values())
+
+    def reads(self, fact: str) -> bool:
+        """Whether any rule goes by this fact: what nobody asks for need not be looked up."""
+        return fact in self._reads
 
     def parameter(self, name: str) -> Any:
         """A parameter's value in the first pack that has it; KeyError when none does."""

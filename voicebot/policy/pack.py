@@ -334,6 +334,18 @@ def leaves(check: Check) -> list[_Leaf]:
     return [check]
 
 
+def fact_paths(rule: Rule) -> set[str]:
+    """Every fact that a rule goes by, with its scope."""
+    paths = set(rule.scope)
+    for check in leaves(rule.check):
+        for key in ("at", "unless", "unless_agreed", "since", "rate", "field"):
+            paths.update(filter(None, [getattr(check, key, None)]))
+        paths.update(getattr(check, "fields", ()))
+        if isinstance(check, MaxCount):
+            paths.add(f"counters.{check.counter}")
+    return paths - {"none"}
+
+
 PARAMETER_KEYS: Mapping[str, Mapping[str, int]] = {
     "time_window": {"start": -1, "end": +1, "margin": -1},
     "max_count": {"limit": +1},
