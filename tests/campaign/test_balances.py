@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import tracemalloc
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
@@ -47,6 +48,40 @@ def test_a_file_that_vanishes_leaves_nothing_known(tmp_path: Path) -> None:
     assert source.lookup(["c1"])
     path.unlink()
     assert source.lookup(["c1"]) == {}
+
+
+def test_the_first_row_that_holds_counts(tmp_path: Path) -> None:
+    rows = ["c1,x,2026-03-02T10:14,3", "c1,520.40,2026-03-02T10:14,", "c1,9.00,2026-03-02T10:15,"]
+    write(tmp_path / "b.csv", *rows, "c1\x1f9,1.00,2026-03-02T10:14,")
+    found = FileBalances(tmp_path / "b.csv", SHANGHAI).lookup(["c1", "c", "c1\x1f9"])
+    assert {case: (one.amount_due, dict(one.slots)) for case, one in found.items()} == {
+        "c1": (52040, {"amount_due": ("money", 52040)})
+    }
+
+
+def test_a_plan_and_the_day_of_a_promise_come_with_the_balance(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    path.write_text(
+        "as_of,plan_count,case_id,amount_due,last_promise,payoff_amount\n"
+        "2026-03-02T10:14,3,c1,520.40,2026-02-20,500.00\n2026-03-02T10:14,3,c2,1.00,morgen,\n"
+    )
+    found = FileBalances(path, SHANGHAI).lookup(["c1", "c2"])
+    assert found["c1"].slots["plan_count"] == ("count", 3)
+    assert found["c1"].slots["last_promise"] == ("date", "2026-02-20")
+    assert found["c1"].slots["payoff_amount"] == ("money", 50000)
+    assert "c2" not in found
+
+
+def test_many_balances_need_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "b.csv"
+    write(path, *(f"case-{n:07d},{n}.40,2026-03-02T10:14:00,{n % 90}" for n in range(20_000)))
+    source = FileBalances(path, SHANGHAI)
+    tracemalloc.start()
+    found = source.lookup(["case-0019999", "case-0020000"])
+    held, _peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert {case: one.amount_due for case, one in found.items()} == {"case-0019999": 1_999_940}
+    assert held < 20_000 * 150
 
 
 def test_a_time_in_the_future_proves_nothing(tmp_path: Path) -> None:
