@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
+from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import load_site
 
@@ -69,3 +71,46 @@ def test_the_packs_with_the_sites_own_parameters(file: Path) -> None:
     file.write_text("policies: [{file: configs/policies/cn-gbt45251-2025.yaml, pack: mars}]\n")
     with pytest.raises(InputError, match="mars"):
         load_site(file).packs()
+
+
+PACK = "configs/policies/cn-gbt45251-2025.yaml"
+
+
+def test_an_institution_sets_parameters_tighter_than_the_site(file: Path) -> None:
+    file.write_text(
+        "policies:\n"
+        f"  - file: {PACK}\n"
+        "    params: {freq.connected_debtor_day: 2}\n"
+        "    institutions:\n"
+        "      海城消费金融: {freq.connected_debtor_day: 1, hours.end: '20:00'}\n"
+    )
+    site = load_site(file)
+    (own,), (others,) = site.packs("海城消费金融"), site.packs("另一家")
+    assert (own.value("freq.connected_debtor_day"), own.value("hours.end")) == (1, "20:00")
+    assert (others.value("freq.connected_debtor_day"), others.value("hours.end")) == (2, "22:00")
+    gate = site.gate(WallClock(site.zone))
+    assert gate.of("海城消费金融").parameter("freq.connected_debtor_day") == 1
+    assert gate.of("另一家").parameter("freq.connected_debtor_day") == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "words"),
+    [
+        (3, "    params: {freq.connected_debtor_day: 4}", "The bound is 3"),
+        (3, "    params: {freq.conected: 2}", "no parameter 'freq.conected'"),
+        (3, "    params: {hours.end: '07:00'}", "not after"),
+        (3, "    pack: mars", "mars"),
+        (4, "    institutions:\n      甲: {freq.connected_debtor_day: 4}", "The bound is 3"),
+        (
+            5,
+            "    params: {freq.connected_debtor_day: 1}\n    institutions:\n"
+            "      甲: {freq.connected_debtor_day: 2}",
+            "looser",
+        ),
+    ],
+)
+def test_a_parameter_past_its_bound_names_its_line(file: Path, line: int, text: str, words: str) -> None:
+    file.write_text(f"policies:\n  - file: {PACK}\n{text}\n")
+    with pytest.raises(InputError, match=words) as fault:
+        load_site(file).gate(WallClock(ZoneInfo("Asia/Shanghai")))
+    assert (fault.value.where, fault.value.line) == (file, line)

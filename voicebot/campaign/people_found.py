@@ -25,6 +25,8 @@ from voicebot.store.masking import mask_phone
 from voicebot.store.models import CampaignRow, CaseRow, ContactPointRow, ContactRow, DebtorRow, PhoneRow
 
 FRESH = "ledger_age_min"
+OVER = ("stopped", "done")
+"""States in which a campaign calls nobody any more."""
 
 
 def in_lists(
@@ -64,12 +66,16 @@ def _listed(
 
 
 def in_store(store: Store, gate: Gate, case_id: str, phone: str, now: datetime) -> Iterator[Person]:
-    """The same among the enrolled, newest campaign first; of each person that number, or the first."""
+    """The same among the enrolled, newest campaign first; of each person that number, or the first.
+
+    Of campaigns that are over only the newest is asked, and only when he is in no other.
+    """
     query = (
         select(
             CampaignRow.id.label("campaign_id"),
             CampaignRow.file,
             CampaignRow.digest,
+            CampaignRow.state,
             CaseRow.id.label("case_pk"),
             CaseRow.case_id,
             CaseRow.agency,
@@ -87,14 +93,16 @@ def in_store(store: Store, gate: Gate, case_id: str, phone: str, now: datetime) 
         .join(DebtorRow, DebtorRow.id == CaseRow.debtor_id)
         .join(ContactPointRow, ContactPointRow.contact_id == ContactRow.id)
         .join(PhoneRow, PhoneRow.bix == ContactPointRow.bix)
-        .order_by(CampaignRow.created_ms.desc(), ContactRow.id, ContactPointRow.ord)
+        .order_by(CampaignRow.created_ms.desc(), CampaignRow.id, ContactRow.id, ContactPointRow.ord)
     )
     bix = store.keys.blind_index(phone) if phone else b""
     wanted = ContactPointRow.bix == bix if phone else CaseRow.case_id == case_id
     with store.reading() as connection:
         rows = connection.execute(query.where(wanted)).all()
+    going_on = {row.campaign_id for row in rows if row.state not in OVER}
+    asked = going_on or {row.campaign_id for row in rows[:1]}
     seen: set[int] = set()
-    for row in rows:
+    for row in (row for row in rows if row.campaign_id in asked):
         if row.contact_id not in seen:
             seen.add(row.contact_id)
             yield _enrolled(store, gate, row, now)
