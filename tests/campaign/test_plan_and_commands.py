@@ -1,17 +1,16 @@
-"""`voicebot check`, `policy`, `stop-list` and `tools`, on the demo's own files."""
+"""`voicebot policy`, `stop-list` and `tools`, on the demo's own files."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 import typer
 from typer.testing import CliRunner
 
-from dialogs.track import Track
-from voicebot.campaign.demo_site import approve_track, prepare_keys
-from voicebot.cli import check, policy_commands, stop_list_commands, tools_commands
+from voicebot.campaign import demo_site
+from voicebot.campaign.demo_site import approve_tracks, prepare_keys
+from voicebot.cli import policy_commands, stop_list_commands, tools_commands
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 
@@ -21,7 +20,6 @@ DEMO = "configs/campaigns/demo.yaml"
 
 def command() -> typer.Typer:
     app = typer.Typer(pretty_exceptions_enable=False)
-    app.command("check")(check.check)
     app.add_typer(policy_commands.app, name="policy")
     app.add_typer(stop_list_commands.app, name="stop-list")
     app.add_typer(tools_commands.app, name="tools")
@@ -33,15 +31,12 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Site:
     """The project's own configs with `var` elsewhere, keys made and the talk track approved."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setenv("VOICEBOT_VAR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
     site = load_site()
     prepare_keys(site)
-    approve_demo(site)
+    monkeypatch.setattr(demo_site, "talk_tracks", lambda folder: [folder / "reminder.yaml"])
+    approve_tracks(site)
     return site
-
-
-def approve_demo(site: Site) -> None:
-    track = Track.load(site.talktracks / "reminder.yaml")
-    approve_track(site, track.id, str(track.version), track.digest)
 
 
 def run(*arguments: str) -> tuple[int, str]:
@@ -49,39 +44,6 @@ def run(*arguments: str) -> tuple[int, str]:
     if isinstance(result.exception, InputError):
         raise result.exception
     return result.exit_code, result.output
-
-
-def test_the_demo_would_call_all_but_two(site: Site) -> None:
-    code, output = run("check", DEMO, "--json")
-    plan = json.loads(output)
-    rows = (ROOT / "configs/lists/demo.csv").read_text().strip().splitlines()[1:]
-    assert (code, plan["to_call"], plan["rejected_rows"]) == (0, len(rows) - 2, [])
-    assert {(one["reason"], *one["cases"]) for one in plan["refused"]} == {
-        ("STOP_LIST", "DEMO-23"),
-        ("TOOL_NOT_FILED", "DEMO-24"),
-    }
-    assert plan["request_uri"].startswith("sip:+86138") and plan["from"].startswith("sip:+862160000001@")
-    assert (plan["simulated_clock"], plan["at"]) == (True, "2026-03-02T10:15:00+08:00")
-
-
-def test_the_plan_for_people_masks_numbers_in_tables(site: Site) -> None:
-    code, output = run("check", DEMO)
-    assert code == 0 and "to call " in output and "TOOL_NOT_FILED" in output
-
-
-def test_without_an_approval_nobody_is_called(site: Site) -> None:
-    next(site.approvals.glob("*.json")).unlink()
-    plan = json.loads(run("check", DEMO, "--json")[1])
-    assert plan["to_call"] == 0 and plan["refused"][0]["reason"] == "TALKTRACK"
-
-
-def test_a_bad_row_is_named_and_the_code_is_2(site: Site, tmp_path: Path) -> None:
-    rows = (ROOT / "configs/lists/demo.csv").read_text().replace("+8613800002001", "12")
-    (tmp_path / "bad.csv").write_text(rows)
-    text = (ROOT / DEMO).read_text().replace("configs/lists/demo.csv", str(tmp_path / "bad.csv"))
-    (tmp_path / "c.yaml").write_text(text)
-    code, output = run("check", str(tmp_path / "c.yaml"))
-    assert code == 2 and "bad.csv:2 (phone)" in output.replace("\n", "")
 
 
 def test_explain_goes_rule_by_rule(site: Site) -> None:
@@ -116,5 +78,5 @@ def test_no_tool_is_registered_in_a_new_store(site: Site) -> None:
 def test_preparing_twice_changes_nothing(site: Site) -> None:
     files = {path: path.read_bytes() for path in site.var.rglob("*") if path.is_file()}
     prepare_keys(site)
-    approve_demo(site)
+    approve_tracks(site)
     assert {path: path.read_bytes() for path in site.var.rglob("*") if path.is_file()} == files
