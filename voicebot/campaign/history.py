@@ -6,18 +6,25 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from voicebot.campaign.attempts import Subject
+from voicebot.campaign.reachability import FAILED_DIALS
 from voicebot.policy.gate import Gate
 from voicebot.store.bulk import Bulk, Query
+from voicebot.store.models.base import one_of
+from voicebot.store.states import Disposition
 
 SINCE_CONVERSATION = "days_since_conversation"
 """Fact: days since the day of the last talk, 0 on that day itself; None when there was none."""
 
+UNANSWERED = frozenset({*FAILED_DIALS, Disposition.CARRIER_FAILED, Disposition.NOT_DIALLED})
+"""How calls end that nobody took; any other end means that somebody did."""
+
 _ANSWERED = Query(
-    """SELECT c.debtor_id, max(coalesce(a.answered_ms, a.dialled_ms))
+    f"""SELECT c.debtor_id, max(coalesce(a.answered_ms, a.dialled_ms, a.closed_ms))
          FROM case_file AS c
          JOIN contact AS k ON k.case_pk = c.id
          JOIN attempt AS a ON a.contact_id = k.id
-        WHERE c.debtor_id IN ?bigint[] AND (a.answered_ms IS NOT NULL OR a.state = 'unknown')
+        WHERE c.debtor_id IN ?bigint[]
+          AND (a.answered_ms IS NOT NULL OR NOT {one_of("a.disposition", UNANSWERED)})
         GROUP BY c.debtor_id"""
 )
 
