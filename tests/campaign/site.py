@@ -49,6 +49,7 @@ class LedgerSite:
                 {"number": UNFILED, "agency": "无名服务"},
             ],
             "trunk": "simulated",
+            "lines": 1000,
             "windows": {"mon-sun": ["08:00-21:30"]},
             "balances": {"file": str(self.balances)},
             "values": {"inst_name": "海城消金", "official_no": "4000095500"},

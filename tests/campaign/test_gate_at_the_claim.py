@@ -79,7 +79,6 @@ def agency_without_mandate(site: LedgerSite) -> None:
         (None, row(1), []),
         (stopped, row(1), ["STOP_LIST"]),
         (debtor_stopped, row(1), ["STOP_LIST"]),
-        (revoked, row(1), ["TALKTRACK"]),
         (tool_unapproved, row(1), ["TOOL_NOT_FILED"]),
         (tool_expired, row(1), ["TOOL_NOT_FILED"]),
         (on_hold, row(1), ["CASE_HOLD"]),
@@ -103,9 +102,27 @@ def test_reasons(
     assert reasons(site, person) == expected
 
 
-def test_no_recorder_no_call(store: Store, clock: ManualClock, tmp_path: Path) -> None:
-    site = build(store, clock, tmp_path, lambda: False)
-    assert reasons(site, row(1)) == ["NO_RECORDER"]
+def test_no_recorder_no_call_and_no_contact_used_up(store: Store, clock: ManualClock, tmp_path: Path) -> None:
+    recorder = [True]
+    site = build(store, clock, tmp_path, lambda: recorder[0])
+    campaign = site.enrol(row(1), row(2))
+    claim = site.claim_one(campaign)
+    recorder[0] = False
+    assert site.ledger.claim(campaign, "w1", 1) == []
+    assert site.ledger.permit(claim.attempt_id, "w1").reason == "NO_RECORDER"
+    recorder[0] = True
+    site.clock.advance(10)
+    assert len(site.ledger.claim(campaign, "w1", 2)) == 2
+
+
+def test_a_revoked_talk_track_is_not_dialled_and_uses_no_contact_up(site: LedgerSite) -> None:
+    campaign = site.enrol(row(1), row(2))
+    claim = site.claim_one(campaign)
+    revoked(site)
+    assert site.ledger.claim(campaign, "w1", 1) == []
+    assert site.ledger.permit(claim.attempt_id, "w1").reason == "TALKTRACK"
+    progress = site.ledger.progress(campaign)
+    assert (progress.refused, progress.planned) == (0, 2)
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=16), timedelta(minutes=-5)])

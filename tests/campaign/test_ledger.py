@@ -10,9 +10,11 @@ from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
 from tests.campaign.site import AGENCY, OWN_NUMBER, LedgerSite, at, row
+from tests.store.stores import SHANGHAI
+from voicebot.campaign.decisions import decisions_of
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
 from voicebot.store.audit import AuditChain
-from voicebot.store.models import AttemptRow, ContactRow, DayUseRow, DecisionRow
+from voicebot.store.models import AttemptRow, ContactRow, DayUseRow
 from voicebot.store.states import AttemptState, Disposition, IllegalMove
 
 
@@ -353,7 +355,7 @@ def test_every_decision_is_kept_with_facts_and_pack(site: LedgerSite) -> None:
     claim = site.claim_one(site.enrol(row(1)))
     site.dial(claim)
     with site.store.reading() as connection:
-        decisions = connection.execute(select(DecisionRow.__table__).order_by(DecisionRow.id)).all()
+        decisions = decisions_of(connection, claim.attempt_id, SHANGHAI)
     assert [(one.moment, one.allowed, one.pack) for one in decisions] == [
         ("claim", True, "cn-gbt45251-2025@0.1.0"),
         ("permit", True, "cn-gbt45251-2025@0.1.0"),

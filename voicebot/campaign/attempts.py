@@ -1,117 +1,309 @@
-"""Moves of attempts in the store: each one checks the state it comes from, in the same statement."""
+"""Moves of attempts in the store, for whole groups: each statement checks the state that it comes from.
+
+Statements are written by hand and executed on the driver's connection (`Bulk`); rows that may be moved are
+locked by the SELECT that finds them, where more than one writer may be at work.
+"""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterable, Sequence
-from datetime import datetime
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, delete, insert, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from voicebot.store.bulk import Bulk, Insert, Query, Update, json_value
+from voicebot.store.states import AttemptState, IllegalMove
 
-from voicebot.campaign.enrolment import planned
-from voicebot.policy.gate import Decision
-from voicebot.store.audit import moment_ms
-from voicebot.store.database import Store
-from voicebot.store.models import AttemptRow, ContactRow, DecisionBasisRow, DecisionRow, WorkerRow
-from voicebot.store.states import AttemptState, IllegalMove, check_move, phase_of
+_DUE = Query(
+    """SELECT a.id, a.number, a.case_pk, c.case_id, a.contact_id, a.debtor_id, d.bix, k.party, c.agency,
+              a.rank, c.record_ct, c.flags, c.tail_mac
+         FROM (SELECT id, number, case_pk, contact_id, debtor_id, rank, due_ms FROM attempt
+                WHERE campaign_id = ? AND phase = 0 AND due_ms <= ?
+                ORDER BY due_ms, rank, contact_id LIMIT ? {lock FOR NO KEY UPDATE SKIP LOCKED}) AS a
+         JOIN case_file AS c ON c.id = a.case_pk
+         JOIN contact AS k ON k.id = a.contact_id
+         JOIN debtor AS d ON d.id = a.debtor_id
+        ORDER BY a.due_ms, a.rank, a.contact_id"""
+)
+_DUE_CASES = Query(
+    """SELECT c.case_id FROM attempt AS a JOIN case_file AS c ON c.id = a.case_pk
+        WHERE a.campaign_id = ? AND a.phase = 0 AND a.due_ms <= ?
+        ORDER BY a.due_ms, a.rank, a.contact_id LIMIT ?"""
+)
+_HELD = Query(
+    """SELECT a.id, a.number, a.case_pk, c.case_id, a.contact_id, a.debtor_id, d.bix, k.party, c.agency,
+              a.rank, a.campaign_id, a.state, a.worker, a.bix, a.caller, a.day, a.reserved
+         FROM attempt AS a
+         JOIN case_file AS c ON c.id = a.case_pk
+         JOIN contact AS k ON k.id = a.contact_id
+         JOIN debtor AS d ON d.id = a.debtor_id
+        WHERE a.id IN ?text[] ORDER BY a.id {lock FOR NO KEY UPDATE OF a}"""
+)
+_FIELDS = (
+    "id, campaign_id, case_pk, contact_id, debtor_id, number, rank, state, bix, worker, reserved, "
+    "callback_ms, answered_ms"
+)
+_FOUND = Query(f"SELECT {_FIELDS} FROM attempt WHERE id IN ?text[] ORDER BY id {{lock FOR NO KEY UPDATE}}")
+_ENDED = Query("SELECT id, disposition FROM attempt WHERE id IN ?text[] AND phase = 2")
+_OF_WORKER = Query(
+    f"SELECT {_FIELDS} FROM attempt WHERE phase = 1 AND worker = ? ORDER BY id {{lock FOR NO KEY UPDATE}}"
+)
+_LIVE_DEBTORS = Query("SELECT debtor_id FROM attempt WHERE phase = 1 AND debtor_id IN ?bigint[]")
+_LIVE_PHONES = Query("SELECT bix FROM attempt WHERE phase = 1 AND bix IN ?bytea[]")
+_LOCK_DEBTORS = Query(
+    "SELECT id FROM debtor WHERE id IN ?bigint[] ORDER BY id {lock FOR NO KEY UPDATE SKIP LOCKED}"
+)
+_LOCK_PHONES = Query(
+    "SELECT bix, e164_ct FROM phone WHERE bix IN ?bytea[] ORDER BY bix {lock FOR NO KEY UPDATE SKIP LOCKED}"
+)
+_FAULTS = Query(
+    """SELECT contact_id, count(*) FROM attempt
+        WHERE contact_id IN ?bigint[] AND disposition = 'NOT_DIALLED' AND rule IS NULL GROUP BY contact_id"""
+)
+
+_CLAIM = Update(
+    "attempt",
+    "worker text, bix bytea, caller text, trunk text, day integer, reserved json, claimed_ms bigint",
+    "id text",
+    sets="state = 'claimed', phase = 1",
+    also="t.phase = 0",
+)
+_REFUSE = Update(
+    "attempt",
+    "rule text, reason text, bix bytea, caller text, closed_ms bigint",
+    "id text",
+    sets="state = 'refused', phase = 2, reserved = '[]'",
+    also="t.state IN ('planned', 'claimed')",
+)
+_DIAL = Update(
+    "attempt", "dialled_ms bigint", "id text", sets="state = 'dialling'", also="t.state = 'claimed'"
+)
+_RING = Update("attempt", "", "id text", sets="state = 'ringing'", also="t.state = 'dialling'")
+_ANSWER = Update(
+    "attempt",
+    "answered_ms bigint",
+    "id text",
+    sets="state = 'answered'",
+    also="t.state IN ('dialling', 'ringing')",
+)
+_END = Update(
+    "attempt",
+    "state text, disposition text, sip_code integer, rule text, reserved json, closed_ms bigint",
+    "id text, state text",
+    sets="phase = 2",
+)
+_PUSH = Update("attempt", "due_ms bigint", "id text", also="t.phase = 0")
+_PLAN = Insert(
+    "attempt",
+    "id text, campaign_id text, case_pk bigint, contact_id bigint, debtor_id bigint, number integer, "
+    "state text, due_ms bigint, rank integer, planned_ms bigint",
+)
+_FINISH = Update("contact", "state text, why text", "id bigint")
 
 
 class LostWorker(RuntimeError):
-    """This worker was declared dead: it must not dial any more."""
+    """This worker was declared dead, or its lease is over: it must not dial any more."""
 
 
-class Attempts:
-    """Row-level operations inside the caller's transaction."""
+class Subject(NamedTuple):
+    """One attempt with what stands around it in the store."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._insert = postgresql_insert if store.is_postgresql else sqlite_insert
+    attempt_id: str
+    number: int
+    case_pk: int
+    case_id: str
+    contact_id: int
+    debtor_id: int
+    debtor_bix: bytes
+    party: str
+    agency: str | None
 
-    def fence(self, connection: Connection, worker: str, now_ms: int) -> None:
-        """Registers a new worker; LostWorker when it was declared dead."""
-        new = self._insert(WorkerRow).values(id=worker, dead=False, seen_ms=now_ms)
-        connection.execute(new.on_conflict_do_nothing())
-        query = select(WorkerRow.dead).where(WorkerRow.id == worker)
-        if connection.execute(self.locked(query, read=True)).scalar():
-            raise LostWorker(worker)
 
-    def locked(self, query: Any, **how: Any) -> Any:
-        """A query that locks its rows where more than one writer may be at work."""
-        return query.with_for_update(**how) if self._store.is_postgresql else query
+class Due(NamedTuple):
+    """A planned attempt that may be claimed, with its case's record."""
 
-    def find(self, connection: Connection, attempt_id: str) -> Row[Any]:
-        """The attempt's row, locked.  LookupError when there is none."""
-        query = select(AttemptRow.__table__).where(AttemptRow.id == attempt_id)
-        row = connection.execute(self.locked(query)).first()
-        if row is None:
+    about: Subject
+    rank: int
+    record_ct: bytes
+    flags: dict[str, bool]
+    tail_mac: str | None
+
+
+class Held(NamedTuple):
+    """A claimed attempt that asks for its permission."""
+
+    about: Subject
+    rank: int
+    campaign_id: str
+    state: str
+    worker: str | None
+    bix: bytes
+    caller: str | None
+    day: int
+    reserved: list[Any]
+
+
+class Found(NamedTuple):
+    """An attempt as it is closed."""
+
+    id: str
+    campaign_id: str
+    case_pk: int
+    contact_id: int
+    debtor_id: int
+    number: int
+    rank: int
+    state: str
+    bix: bytes | None
+    worker: str | None
+    reserved: list[Any]
+    callback_ms: int | None
+    answered_ms: int | None
+
+    @property
+    def live(self) -> bool:
+        """Claimed and not closed yet."""
+        return self.state in ("claimed", "dialling", "ringing", "answered")
+
+
+class Ending(NamedTuple):
+    """How an attempt ends: where it comes from and what is kept of it."""
+
+    state: AttemptState
+    disposition: str
+    sip_code: int
+    rule: str | None
+    reserved: str
+    closed_ms: int
+    attempt_id: str
+    old: str
+
+
+class Plan(NamedTuple):
+    """A contact's next attempt."""
+
+    campaign_id: str
+    case_pk: int
+    contact_id: int
+    debtor_id: int
+    number: int
+    due_ms: int
+    rank: int
+
+
+def due(bulk: Bulk, campaign_id: str, now_ms: int, limit: int) -> list[Due]:
+    """The next planned attempts that are due, in the campaign's order, locked."""
+    rows = bulk.rows(_DUE, campaign_id, now_ms, limit)
+    return [Due(Subject(*row[:9]), row[9], row[10], json_value(row[11]), row[12]) for row in rows]
+
+
+def due_cases(bulk: Bulk, campaign_id: str, now_ms: int, limit: int) -> set[str]:
+    """The cases of the next planned attempts that are due, not locked."""
+    return {row[0] for row in bulk.rows(_DUE_CASES, campaign_id, now_ms, limit)}
+
+
+def held(bulk: Bulk, attempt_ids: Sequence[str]) -> list[Held]:
+    """Attempts that ask for permission, locked."""
+    rows = bulk.rows(_HELD, list(attempt_ids))
+    return [Held._make((Subject(*row[:9]), *row[9:16], json_value(row[16]))) for row in rows]
+
+
+def find(bulk: Bulk, attempt_ids: Sequence[str]) -> dict[str, Found]:
+    """Attempts by id, locked.  LookupError when one is missing."""
+    found = {row[0]: _found(row) for row in bulk.rows(_FOUND, list(attempt_ids))}
+    for attempt_id in attempt_ids:
+        if attempt_id not in found:
             raise LookupError(f"there is no attempt {attempt_id}")
-        return row
+    return found
 
-    def move(self, connection: Connection, row: Any, new: AttemptState, **values: Any) -> None:
-        """Moves a locked row.  IllegalMove when its state does not lead there."""
-        old = AttemptState(row.state)
-        check_move(old, new)
-        statement = update(AttemptRow).where(AttemptRow.id == row.id, AttemptRow.state == old)
-        if connection.execute(statement.values(state=new, phase=phase_of(new), **values)).rowcount != 1:
-            raise IllegalMove(f"attempt {row.id} is no longer {old}")
 
-    def plan_next(
-        self, connection: Connection, row: Any, due: datetime, now_ms: int, *, same_try: bool
-    ) -> None:
-        """Plans the contact's next attempt.  `same_try`: this one did not use up its budget."""
-        number = row.number if same_try else row.number + 1
-        values = planned(
-            row.campaign_id,
-            row.case_pk,
-            row.contact_id,
-            row.debtor_id,
-            number,
-            moment_ms(due),
-            now_ms,
-            row.rank,
-        )
-        connection.execute(insert(AttemptRow).values(values))
+def ended_as(bulk: Bulk, dispositions: Mapping[str, str]) -> set[str]:
+    """Those of the attempts that were closed with just the disposition given for them."""
+    rows = bulk.rows(_ENDED, list(dispositions))
+    return {attempt_id for attempt_id, disposition in rows if dispositions[attempt_id] == disposition}
 
-    def drop_planned(self, connection: Connection, contact_id: int) -> None:
-        """Takes back what is planned for a contact: an agreed call-back takes its place."""
-        statement = delete(AttemptRow).where(AttemptRow.contact_id == contact_id)
-        connection.execute(statement.where(AttemptRow.state == AttemptState.PLANNED))
 
-    def finish_contact(self, connection: Connection, contact_id: int, state: str, why: str) -> None:
-        """Nothing more is planned for this contact."""
-        connection.execute(update(ContactRow).where(ContactRow.id == contact_id).values(state=state, why=why))
+def of_worker(bulk: Bulk, worker: str) -> list[Found]:
+    """The live attempts of a worker, locked."""
+    return [_found(row) for row in bulk.rows(_OF_WORKER, worker)]
 
-    def note_decision(self, connection: Connection, attempt_id: str, moment: str, decision: Decision) -> None:
-        """Keeps what the gate said, allowed or refused."""
-        digest = hashlib.sha256(f"{decision.gate}/{decision.pack}".encode()).digest()[:16]
-        connection.execute(
-            self._insert(DecisionBasisRow)
-            .values(digest=digest, gate=decision.gate, pack=decision.pack, facts={})
-            .on_conflict_do_nothing()
-        )
-        connection.execute(
-            insert(DecisionRow).values(
-                attempt_id=attempt_id,
-                moment=moment,
-                allowed=decision.allowed,
-                refusals=[[one.rule, one.reason, one.zh] for one in decision.refusals] or None,
-                basis=digest,
-                facts=dict(decision.facts),
-                at_ms=moment_ms(decision.at),
-            )
-        )
 
-    def push(self, connection: Connection, attempt_ids: Sequence[str], due_ms: int) -> None:
-        """Moves planned attempts back in time, so that they do not clog the head of the queue."""
-        if attempt_ids:
-            statement = update(AttemptRow).where(AttemptRow.id.in_(attempt_ids))
-            connection.execute(
-                statement.where(AttemptRow.state == AttemptState.PLANNED).values(due_ms=due_ms)
-            )
+def _found(row: tuple[Any, ...]) -> Found:
+    return Found._make((*row[:10], json_value(row[10]), *row[11:]))
+
+
+def free_debtors(bulk: Bulk, debtor_ids: Iterable[int]) -> set[int]:
+    """Locks debtors; leaves out those who are on a call, in any campaign, or held by another claim."""
+    wanted = sorted(set(debtor_ids))
+    free = {row[0] for row in bulk.rows(_LOCK_DEBTORS, wanted)}
+    return free.difference(row[0] for row in bulk.rows(_LIVE_DEBTORS, wanted))
+
+
+def free_phones(bulk: Bulk, indexes: Iterable[bytes]) -> dict[bytes, bytes]:
+    """Locks numbers; those that are not on a call nor held by another claim, with their ciphertext."""
+    wanted = sorted(set(indexes))
+    free = {bytes(row[0]): bytes(row[1]) for row in bulk.rows(_LOCK_PHONES, wanted)}
+    for row in bulk.rows(_LIVE_PHONES, wanted):
+        free.pop(bytes(row[0]), None)
+    return free
+
+
+def faults(bulk: Bulk, contact_ids: Iterable[int]) -> dict[int, int]:
+    """How often each contact's attempts could not be dialled by a fault of ours or the trunk's."""
+    return dict(bulk.rows(_FAULTS, sorted(set(contact_ids))))
+
+
+def claim(bulk: Bulk, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows of (worker, number, caller, trunk, day, reserved, claimed_ms, attempt id)."""
+    _all(bulk.write(_CLAIM, rows), rows)
+
+
+def refuse(bulk: Bulk, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Rows of (rule, reason, number, caller, closed_ms, attempt id)."""
+    _all(bulk.write(_REFUSE, rows), rows)
+
+
+def dial(bulk: Bulk, rows: Sequence[tuple[int, str]]) -> None:
+    """The intent, before the INVITE.  Rows of (dialled_ms, attempt id)."""
+    _all(bulk.write(_DIAL, rows), rows)
+
+
+def mark(bulk: Bulk, attempt_ids: Sequence[str], state: AttemptState, now_ms: int) -> None:
+    """ringing or answered.  IllegalMove when one of them is not where that leads from."""
+    if state is AttemptState.RINGING:
+        _all(bulk.write(_RING, [(one,) for one in attempt_ids]), attempt_ids)
+    elif state is AttemptState.ANSWERED:
+        _all(bulk.write(_ANSWER, [(now_ms, one) for one in attempt_ids]), attempt_ids)
+    else:
+        raise ValueError(f"an attempt is not marked {state}: claim, permit and close do that")
+
+
+def end(bulk: Bulk, rows: Sequence[Ending]) -> None:
+    """Closes attempts, whatever they came to."""
+    _all(bulk.write(_END, rows), rows)
+
+
+def push(bulk: Bulk, rows: Sequence[tuple[int, str]]) -> None:
+    """Moves planned attempts forward in time, so that they do not clog the head of the queue."""
+    bulk.write(_PUSH, rows)
+
+
+def plan(bulk: Bulk, plans: Sequence[Plan], now_ms: int) -> None:
+    """Plans the contacts' next attempts."""
+    ids = new_ids(len(plans), now_ms)
+    rows = [
+        (one, *new[:5], "planned", new.due_ms, new.rank, now_ms) for one, new in zip(ids, plans, strict=True)
+    ]
+    bulk.write(_PLAN, rows)
+
+
+def finish(bulk: Bulk, rows: Sequence[tuple[str, str, int]]) -> None:
+    """Rows of (state, why, contact id): nothing more is planned for these contacts, or it is again."""
+    bulk.write(_FINISH, rows)
+
+
+def _all(written: int, rows: Sequence[Any]) -> None:
+    if written != len(rows):
+        raise IllegalMove(f"{len(rows) - written} of {len(rows)} attempts are not where this leads from")
 
 
 def new_ids(n: int, now_ms: int) -> list[str]:
@@ -122,8 +314,3 @@ def new_ids(n: int, now_ms: int) -> list[str]:
     time = f"{now_ms & 0xFFFF_FFFF_FFFF:012x}"
     random = os.urandom(10 * n).hex()
     return [time + random[at : at + 20] for at in range(0, 20 * n, 20)]
-
-
-def states(values: Iterable[AttemptState]) -> list[str]:
-    """States as the column keeps them, in a fixed order (one cached statement)."""
-    return sorted(str(value) for value in values)

@@ -1,36 +1,49 @@
-"""Before the dial: which planned attempts may be claimed, and the gate's last word before the INVITE."""
+"""Before the dial: which planned attempts may be claimed, in groups, each with the gate's word on it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection
 
-from voicebot.campaign.attempts import Attempts, LostWorker, states
+from voicebot.campaign import attempts, workers
+from voicebot.campaign.attempts import Due, Plan
 from voicebot.campaign.balances import Balance
-from voicebot.campaign.closing import Closing
-from voicebot.campaign.counters import Slot
+from voicebot.campaign.counters import CounterFull, Slot
+from voicebot.campaign.decisions import Decisions
 from voicebot.campaign.enrolment import phone_binding, record_binding
-from voicebot.campaign.facts import FactFinder, Point, Subject, subject_of, subject_query
+from voicebot.campaign.events import Events
+from voicebot.campaign.facts import Answer, Ask, FactFinder, Point
+from voicebot.campaign.halts import halted
 from voicebot.campaign.running import RunningCampaign, RunningCampaigns
+from voicebot.campaign.trunks import Trunks
+from voicebot.campaign.workers import LeaseClock
 from voicebot.clock import Clock
-from voicebot.policy.gate import Decision, Gate, Refusal
-from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.policy.gate import Decision
+from voicebot.store.audit import moment_ms
+from voicebot.store.bulk import Bulk, json_text
 from voicebot.store.database import Store
+from voicebot.store.encryption import Unreadable
 from voicebot.store.masking import mask_phone
-from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, DebtorRow, PhoneRow
-from voicebot.store.states import LIVE, AttemptState
 
 log = structlog.get_logger()
 
 BUSY_PERSON_WAIT_MS = 2000
 """A person or number that is on another call is looked at again after this."""
-PAUSED = Refusal("campaign", "CAMPAIGN_PAUSED", "外呼任务已暂停", passes_by=True)
-CLOSED_WINDOW = Refusal("campaign", "CAMPAIGN_WINDOW", "不在外呼任务的时段内", passes_by=True)
+RESTING_NUMBERS_WAIT_MS = 60_000
+"""When every caller number of a contact rests, it is looked at again after this."""
+MOST_AT_ONCE = 500
+"""Attempts of one transaction: a pause or a stop-list entry waits for it to end."""
+MOST_LOOKED_AT = 2000
+"""One claim looks at no more attempts than this: when so many are refused, its caller asks again."""
+
+ChooseCaller = Callable[[Sequence[str], int], str | None]
+"""Of the numbers that may be shown to a contact (its id), one that is fit now; None when none is."""
 
 
 @dataclass(frozen=True)
@@ -53,295 +66,322 @@ class Claim:
     number: int
 
 
+@dataclass(frozen=True)
+class _Asked:
+    """An attempt of the group with the number it would dial, and what the gate says to that."""
+
+    due: Due
+    ask: Ask
+    sealed: bytes
+    answer: Answer
+    decision: Decision
+
+
+@dataclass(frozen=True)
+class _Taken:
+    """A group as it was claimed; what is sealed is opened after the commit."""
+
+    running: RunningCampaign
+    asked: Sequence[_Asked]
+    seen: int
+
+
 class Claiming:
-    """Claim and permission; see Ledger."""
+    """Claims; see Ledger."""
 
     def __init__(
         self,
         store: Store,
-        gate: Gate,
         clock: Clock,
         recorder_ready: Callable[[], bool],
-        attempts: Attempts,
         facts: FactFinder,
-        closing: Closing,
         campaigns: RunningCampaigns,
+        trunks: Trunks,
+        lease_clock: LeaseClock,
     ) -> None:
-        self._store, self._gate, self._clock, self._recorder_ready = store, gate, clock, recorder_ready
-        self._attempts, self._facts, self._closing, self._campaigns = attempts, facts, closing, campaigns
-        self._audit = AuditChain(store, clock)
+        self._store, self._clock, self._recorder_ready = store, clock, recorder_ready
+        self._facts, self._campaigns, self._trunks, self._lease_clock = facts, campaigns, trunks, lease_clock
 
-    def claim(self, campaign_id: str, worker: str, n: int) -> list[Claim]:
-        """Up to `n` attempts for a worker.  What the gate refuses becomes `refused` and is not claimed.
-
-        Raises LostWorker when the worker was declared dead.
-        """
+    def claim(
+        self,
+        campaign_id: str,
+        worker: str,
+        n: int,
+        choose_caller: ChooseCaller | None,
+        unsure: set[str],
+        spoilt: Callable[[str, str], object],
+    ) -> list[Claim]:
+        """See Ledger.claim.  `unsure` holds the ids of a group while it commits; `spoilt(id, why)` hears of a
+        claim whose case cannot be read."""
         running = self._campaigns.get(campaign_id)
         claims: list[Claim] = []
-        tried: set[str] = set()
-        while len(claims) < n and running.hours.allows(self._clock.now()):
-            candidates = self._due(campaign_id, n - len(claims), tried)
-            if not candidates:
+        looked_at, alone = 0, False
+        size = n
+        while len(claims) < n and looked_at < MOST_LOOKED_AT:
+            take = 1 if alone else min(max(size, n - len(claims)), MOST_AT_ONCE)
+            try:
+                taken = self._group(running, worker, take, n - len(claims), choose_caller, unsure)
+            except CounterFull:  # two of the group count against one thing: one by one, each sees the other
+                alone = True
+                continue
+            claims += self._opened(taken, spoilt)
+            looked_at += taken.seen
+            size = size * 2 if not taken.asked else n  # after a fruitless look, a longer one
+            if taken.seen < take:
                 break
-            tried.update(candidates)
-            balances = running.balances.lookup(candidates.values())
-            with self._store.begin() as connection:
-                self._attempts.fence(connection, worker, moment_ms(self._clock.now()))
-                if not self._is_running(connection, campaign_id):
-                    break
-                claims += self._claim_some(connection, running, worker, list(candidates), balances)
         return claims
 
-    def _due(self, campaign_id: str, n: int, tried: set[str]) -> dict[str, str]:
-        """The next planned attempts that are due, with their cases."""
-        now_ms = moment_ms(self._clock.now())
-        query = (
-            select(AttemptRow.id, CaseRow.case_id)
-            .join(CaseRow, CaseRow.id == AttemptRow.case_pk)
-            .where(
-                AttemptRow.campaign_id == campaign_id,
-                AttemptRow.state == AttemptState.PLANNED,
-                AttemptRow.due_ms <= now_ms,
-                AttemptRow.id.not_in(tried),
-            )
-            .order_by(AttemptRow.due_ms, AttemptRow.rank, AttemptRow.contact_id)
-            .limit(n)
-        )
-        with self._store.reading() as connection:
-            return {row.id: row.case_id for row in connection.execute(query)}
+    def _group(
+        self,
+        running: RunningCampaign,
+        worker: str,
+        take: int,
+        wanted: int,
+        choose_caller: ChooseCaller | None,
+        unsure: set[str],
+    ) -> _Taken:
+        """One transaction: up to `take` attempts are looked at, up to `wanted` of them claimed."""
+        running.balances.lookup(())  # a file that changed is read before the store is locked
+        known = None if running.balances.local else self._balances_ahead(running, take)
+        with self._store.begin() as connection:
+            self._store.hold_barrier(connection)
+            bulk, now = Bulk(connection), self._clock.now()
+            now_ms = moment_ms(now)
+            workers.fence(bulk, worker, now_ms, self._lease_clock)
+            ready = self._recorder_ready()
+            if halted(connection, running, self._facts, now, ready) is not None:
+                return _Taken(running, (), 0)
+            campaign = running.campaign
+            granted = self._trunks.grant(bulk, campaign.trunk, running.id, campaign.lines, wanted, now_ms)
+            if granted == 0:
+                return _Taken(running, (), 0)
+            found = attempts.due(bulk, running.id, now_ms, min(take, granted) if take == wanted else take)
+            asks, later = self._asks(connection, running, found, known, choose_caller, granted, now_ms)
+            asked = self._ask(connection, running, asks, ready)
+            allowed = [one for one in asked if one.decision.allowed]
+            self._keep(bulk, running, worker, asked, now)
+            attempts.push(bulk, later)
+            self._trunks.take(bulk, campaign.trunk, len(allowed), now_ms)
+            unsure.update(one.due.about.attempt_id for one in allowed)
+        unsure.difference_update(one.due.about.attempt_id for one in allowed)
+        return _Taken(running, allowed, len(found))
 
-    def _claim_some(
+    def _balances_ahead(self, running: RunningCampaign, take: int) -> Mapping[str, Balance | None]:
+        """Balances that are asked for over the network, before the store is locked for the group."""
+        now_ms = moment_ms(self._clock.now())
+        with self._store.reading() as connection:
+            cases = attempts.due_cases(Bulk(connection), running.id, now_ms, take)
+        return dict.fromkeys(cases) | running.balances.lookup(cases)
+
+    def _asks(
         self,
         connection: Connection,
         running: RunningCampaign,
-        worker: str,
-        candidates: list[str],
-        balances: dict[str, Balance],
-    ) -> list[Claim]:
-        query = subject_query().add_columns(AttemptRow.rank, AttemptRow.campaign_id, AttemptRow.state)
-        query = query.where(AttemptRow.id.in_(candidates), AttemptRow.state == AttemptState.PLANNED)
-        query = query.order_by(AttemptRow.due_ms, AttemptRow.rank, AttemptRow.contact_id)
-        rows = connection.execute(self._attempts.locked(query, of=AttemptRow, skip_locked=True)).all()
-        free = self._free_debtors(connection, [row.debtor_id for row in rows])
-        claims: list[Claim] = []
-        later: list[str] = []
-        for row in rows:
-            about = subject_of(row, running.digest)
-            point = None
-            if about.debtor_id in free:
-                busy = self._busy_phones(connection, about.contact_id)
-                point = self._facts.choose_point(connection, running.campaign, about, busy)
-            if point is None:
-                later.append(about.attempt_id)
+        found: Sequence[Due],
+        known: Mapping[str, Balance | None] | None,
+        choose_caller: ChooseCaller | None,
+        granted: int,
+        now_ms: int,
+    ) -> tuple[list[tuple[Due, Ask, bytes]], list[tuple[int, str]]]:
+        """The calls to ask about, one a person and a number at a time; and those to push back."""
+        campaign, bulk = running.campaign, Bulk(connection)
+        balances: Mapping[str, Balance | None]
+        if known is None:
+            balances = running.balances.lookup({one.about.case_id for one in found})
+        else:  # another claim may have taken what was asked for: the others wait for the next look
+            balances, found = known, [one for one in found if one.about.case_id in known]
+        free = attempts.free_debtors(bulk, (one.about.debtor_id for one in found))
+        points = self._facts.points(bulk, [one.about.contact_id for one in found])
+        numbers = attempts.free_phones(bulk, (one.bix for several in points.values() for one in several))
+        stopped = self._facts.stopped(connection, points, campaign.institution)
+        asks: list[tuple[Due, Ask, bytes]] = []
+        later: list[tuple[int, str]] = []
+        for one in found:
+            about = one.about
+            point = choose_point(points.get(about.contact_id, ()), about.number, stopped, numbers)
+            if about.debtor_id not in free or point is None:
+                later.append((now_ms + BUSY_PERSON_WAIT_MS, about.attempt_id))
                 continue
-            claim = self._ask(connection, running, worker, row, about, point, balances.get(about.case_id))
-            if claim is not None:
-                claims.append(claim)
-                free.discard(about.debtor_id)
-        self._attempts.push(connection, later, moment_ms(self._clock.now()) + BUSY_PERSON_WAIT_MS)
-        return claims
+            if len(asks) >= granted:
+                break
+            callers = campaign.callers_of(about.agency)
+            caller = _caller(callers, about.contact_id, choose_caller)
+            if caller is None and callers:
+                later.append((now_ms + RESTING_NUMBERS_WAIT_MS, about.attempt_id))
+                continue
+            free.discard(about.debtor_id)
+            asks.append((one, Ask(about, point, caller, balances.get(about.case_id)), numbers.pop(point.bix)))
+        return asks, later
 
     def _ask(
         self,
         connection: Connection,
         running: RunningCampaign,
-        worker: str,
-        row: Row[Any],
-        about: Subject,
-        point: Point,
-        balance: Balance | None,
-    ) -> Claim | None:
-        """The gate's word on one attempt; a claim when it is allowed and its slots are reserved."""
-        callers = running.campaign.callers_of(about.agency)
-        caller = callers[about.contact_id % len(callers)] if callers else None
-        decision = self._decide(connection, running, about, point, caller, balance)
-        now_ms = moment_ms(decision.at)
-        slots: list[Slot] = []
-        if decision.allowed:
-            agreed = bool(decision.facts.get("agreed_extra_call_evidence"))
-            limits = self._gate.counted(decision.facts)
-            subjects = self._facts.subjects(running.campaign, about, point)
-            day = self._gate.day_of(decision.at)
-            taken = self._facts.counters.reserve(connection, subjects, day, limits, agreed)
-            assert isinstance(taken, list), (
-                "the debtor and the number are locked: nobody else may take their slots"
-            )
-            slots = taken
-        self._attempts.note_decision(connection, about.attempt_id, "claim", decision)
-        if not decision.allowed:
-            self._refuse(connection, running, row, decision, now_ms, bix=point.bix, caller=caller)
-            return None
-        assert caller is not None
-        self._attempts.move(
-            connection,
-            row,
-            AttemptState.CLAIMED,
-            worker=worker,
-            bix=point.bix,
-            caller=caller,
-            trunk=running.campaign.trunk,
-            day=self._gate.day_of(decision.at),
-            reserved=[slot.kept() for slot in slots],
-            claimed_ms=now_ms,
-        )
-        return self._claim_of(connection, running, about, point, caller, balance)
-
-    def permit(self, attempt_id: str, worker: str) -> Decision:
-        """The gate again, right before the INVITE.  Allowed: the intent is written (dialling) and committed.
-
-        Raises LostWorker, LookupError, or IllegalMove when the attempt is not this worker's claimed one.
-        """
-        with self._store.reading() as connection:
-            query = subject_query().add_columns(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
-            found = connection.execute(query).first()
-        if found is None:
-            raise LookupError(f"there is no attempt {attempt_id}")
-        running = self._campaigns.get(found.campaign_id)
-        balance = running.balances.lookup([found.case_id]).get(found.case_id)
-        with self._store.begin() as connection:
-            now_ms = moment_ms(self._clock.now())
-            self._attempts.fence(connection, worker, now_ms)
-            row = self._attempts.find(connection, attempt_id)
-            if row.worker != worker:
-                raise LostWorker(worker)
-            about = subject_of(found, running.digest)
-            if (halted := self._halted(connection, running)) is not None:
-                decision = Decision("pre_dial", False, (halted,), self._gate.label, {}, self._clock.now())
-                self._attempts.note_decision(connection, attempt_id, "permit", decision)
-                self._closing.not_dialled(connection, row, halted.reason, halted=True)
-                return decision
-            point = self._locked_point(connection, row, about)
-            own = [Slot.of(kept) for kept in row.reserved]
-            decision = self._decide(connection, running, about, point, row.caller, balance, own)
-            self._attempts.note_decision(connection, attempt_id, "permit", decision)
-            if decision.allowed:
-                self._attempts.move(connection, row, AttemptState.DIALLING, dialled_ms=now_ms)
-                self._audit.append_in(connection, "dial_permitted", attempt_id, {"pack": decision.pack})
-            else:
-                self._facts.counters.give_back(connection, own)
-                self._refuse(connection, running, row, decision, now_ms, reserved=[])
-            return decision
-
-    def _decide(
-        self,
-        connection: Connection,
-        running: RunningCampaign,
-        about: Subject,
-        point: Point,
-        caller: str | None,
-        balance: Balance | None,
-        own: Sequence[Slot] = (),
-    ) -> Decision:
-        facts = self._facts.collect(
+        asks: Sequence[tuple[Due, Ask, bytes]],
+        ready: bool,
+    ) -> list[_Asked]:
+        answers = self._facts.collect_many(
             connection,
             running.campaign,
-            about,
-            point,
-            caller=caller,
-            balance=balance,
-            recorder_ready=self._recorder_ready(),
-            own=own,
+            [ask for _due, ask, _sealed in asks],
+            digest=running.digest,
+            recorder_ready=ready,
         )
-        return self._gate.decide("pre_dial", facts)
+        decide = running.gate.decide
+        return [
+            _Asked(due, ask, sealed, answer, decide("pre_dial", answer.facts.whole))
+            for (due, ask, sealed), answer in zip(asks, answers, strict=True)
+        ]
 
-    def _refuse(
+    def _keep(
         self,
-        connection: Connection,
+        bulk: Bulk,
         running: RunningCampaign,
-        row: Row[Any],
-        decision: Decision,
-        now_ms: int,
-        **values: Any,
+        worker: str,
+        asked: Sequence[_Asked],
+        now: datetime,
     ) -> None:
-        """Refused for good, or planned again for the day on which time alone will have healed it."""
-        first = decision.refusals[0]
-        self._attempts.move(
-            connection,
-            row,
-            AttemptState.REFUSED,
-            rule=first.rule,
-            reason=first.reason,
-            closed_ms=now_ms,
-            **values,
-        )
-        passes_by = all(one.passes_by for one in decision.refusals)
-        again = running.hours.next_day(decision.at) if passes_by else None
-        if again is not None:
-            self._attempts.plan_next(connection, row, again, now_ms, same_try=True)
-        else:
-            self._attempts.finish_contact(connection, row.contact_id, "done", first.reason)
-        log.info("attempt_refused", attempt=row.id, rule=first.rule, reason=first.reason)
+        """Writes the group: decisions, slots, claims, refusals, and what is planned instead of these."""
+        now_ms, day = moment_ms(now), running.day(now)
+        decisions, events = Decisions(), Events()
+        claimed: list[tuple[Any, ...]] = []
+        taken: list[tuple[Slot, int]] = []
+        refused = Refused(running, now)
+        for one in asked:
+            about, facts = one.due.about, one.answer.facts
+            decisions.note(about.attempt_id, "claim", one.decision, facts)
+            if not one.decision.allowed:
+                refused.add(one.due, one.decision, one.ask.point.bix, one.ask.caller)
+                continue
+            limits = running.gate.counted(facts.whole)
+            agreed = bool(facts.whole.get("agreed_extra_call_evidence"))
+            slots = self._facts.counters_of(running.campaign.institution).slots(
+                one.answer.uses, day, limits, agreed
+            )
+            if slots is None:
+                raise CounterFull("the gate allowed what a counter does not")
+            taken += slots
+            kept = json_text([slot.kept() for slot, _cap in slots])
+            claimed.append(
+                (
+                    worker,
+                    one.ask.point.bix,
+                    one.ask.caller,
+                    running.campaign.trunk,
+                    day,
+                    kept,
+                    now_ms,
+                    about.attempt_id,
+                )
+            )
+        self._facts.counters_of(running.campaign.institution).reserve(bulk, taken)
+        attempts.claim(bulk, claimed)
+        events.moved(running.id, "planned", "claimed", len(claimed))
+        refused.write(bulk, events, "planned")
+        decisions.write(bulk)
+        events.write(bulk, now_ms)
 
-    def _halted(self, connection: Connection, running: RunningCampaign) -> Refusal | None:
-        if not self._is_running(connection, running.id):
-            return PAUSED
-        return None if running.hours.allows(self._clock.now()) else CLOSED_WINDOW
+    def _opened(self, taken: _Taken, spoilt: Callable[[str, str], object]) -> list[Claim]:
+        """Decrypts numbers and records, outside of the transaction."""
+        claims = []
+        for one in taken.asked:
+            try:
+                claims.append(self._open(taken.running, one))
+            except (Unreadable, ValueError) as fault:
+                log.error("claim_unreadable", attempt=one.due.about.attempt_id, fault=type(fault).__name__)
+                spoilt(one.due.about.attempt_id, "its case cannot be read")
+        return claims
 
-    def _is_running(self, connection: Connection, campaign_id: str) -> bool:
-        """Holds the campaign's row, so that a pause waits for what was begun before it."""
-        query = select(CampaignRow.state).where(CampaignRow.id == campaign_id)
-        return connection.execute(self._attempts.locked(query, read=True)).scalar() == "running"
-
-    def _free_debtors(self, connection: Connection, debtor_ids: list[int]) -> set[int]:
-        """Locks the debtors and leaves out those who are on a call, in any campaign."""
-        query = select(DebtorRow.id).where(DebtorRow.id.in_(debtor_ids)).order_by(DebtorRow.id)
-        locked = self._attempts.locked(query, skip_locked=True, key_share=True)
-        free = set(connection.execute(locked).scalars())
-        busy = select(AttemptRow.debtor_id).where(
-            AttemptRow.state.in_(states(LIVE)), AttemptRow.debtor_id.in_(list(free))
-        )
-        return free - set(connection.execute(busy).scalars())
-
-    def _busy_phones(self, connection: Connection, contact_id: int) -> frozenset[bytes]:
-        """Locks a contact's numbers; those that are on a call or held by another claim are busy."""
-        query = self._facts.points_query(contact_id)
-        wanted: set[bytes] = set(connection.execute(query).scalars())
-        phones = select(PhoneRow.bix).where(PhoneRow.bix.in_(sorted(wanted))).order_by(PhoneRow.bix)
-        locked = self._attempts.locked(phones, skip_locked=True, key_share=True)
-        busy: set[bytes | None] = {*wanted - set(connection.execute(locked).scalars())}
-        live = select(AttemptRow.bix).where(
-            AttemptRow.state.in_(states(LIVE)), AttemptRow.bix.in_(sorted(wanted))
-        )
-        busy.update(connection.execute(live).scalars())
-        return frozenset(bix for bix in busy if bix is not None)
-
-    def _locked_point(self, connection: Connection, row: Row[Any], about: Subject) -> Point:
-        """The number that was claimed; it and the debtor are held against a stop-list entry just coming."""
-        for kind, bix in ((PhoneRow, row.bix), (DebtorRow, about.debtor_bix)):
-            connection.execute(self._attempts.locked(select(kind.bix).where(kind.bix == bix), read=True))
-        return self._facts.point(connection, row.contact_id, row.bix)
-
-    def _claim_of(
-        self,
-        connection: Connection,
-        running: RunningCampaign,
-        about: Subject,
-        point: Point,
-        caller: str,
-        balance: Balance | None,
-    ) -> Claim:
-        keys = self._store.keys
-        sealed = connection.execute(select(PhoneRow.e164_ct).where(PhoneRow.bix == point.bix)).scalar_one()
-        phone = keys.decrypt(sealed, phone_binding(point.bix))
-        record = connection.execute(
-            select(CaseRow.record_ct, CaseRow.flags, CaseRow.tail_mac).where(CaseRow.id == about.case_pk)
-        ).one()
-        own = json.loads(keys.decrypt(record.record_ct, record_binding(running.id, about.case_id)))
+    def _open(self, running: RunningCampaign, one: _Asked) -> Claim:
+        keys, about, balance = self._store.keys, one.due.about, one.ask.balance
+        phone = keys.decrypt(one.sealed, phone_binding(one.ask.point.bix))
+        own = json.loads(keys.decrypt(one.due.record_ct, record_binding(running.id, about.case_id)))
         slots: dict[str, tuple[str, str | int]] = {name: (kind, value) for name, (kind, value) in own.items()}
         slots |= running.campaign.shared_slots() | (dict(balance.slots) if balance else {})
+        assert one.ask.caller is not None
         return Claim(
             attempt_id=about.attempt_id,
             campaign=running.id,
             case_id=about.case_id,
             phone=phone,
             phone_masked=mask_phone(phone),
-            caller=caller,
+            caller=one.ask.caller,
             trunk=running.campaign.trunk,
             slots=slots,
-            flags={**record.flags, "by_agency": about.agency is not None},
-            tail_mac=record.tail_mac,
+            flags={**one.due.flags, "by_agency": about.agency is not None},
+            tail_mac=one.due.tail_mac,
             party=about.party,
             digest=running.digest,
-            pack=self._gate.label,
+            pack=one.decision.pack,
             number=about.number,
         )
+
+
+def _caller(callers: Sequence[str], contact_id: int, choose: ChooseCaller | None) -> str | None:
+    """The same number for every try of a contact, unless the number pool chooses."""
+    if not callers:
+        return None
+    return choose(callers, contact_id) if choose is not None else callers[contact_id % len(callers)]
+
+
+def choose_point(
+    points: Sequence[Point], number: int, stopped: Mapping[bytes, str], free: Mapping[bytes, bytes]
+) -> Point | None:
+    """The contact's next number in turn; one on the stop list only when there is no other.
+
+    None when every usable number is on another call just now.
+    """
+    if not points:
+        return None
+    turn = (number - 1) % len(points)
+    rotated = [*points[turn:], *points[:turn]]
+    usable = [one for one in rotated if one.bix not in stopped] or rotated
+    return next((one for one in usable if one.bix in free), None)
+
+
+class Refused:
+    """Attempts that the gate refused: for good, or planned again for when time will have healed it."""
+
+    def __init__(self, running: RunningCampaign, now: datetime) -> None:
+        self._running, self._now = running, now
+        self._rows: list[tuple[Any, ...]] = []
+        self._plans: list[Plan] = []
+        self._finished: list[tuple[str, str, int]] = []
+        self._next_day: list[datetime | None] = []
+
+    def add(self, one: Any, decision: Decision, bix: bytes | None, caller: str | None) -> None:
+        """`one` is a Due or Held attempt."""
+        about, first = one.about, decision.refusals[0]
+        now_ms = moment_ms(self._now)
+        self._rows.append((first.rule, first.reason, bix, caller, now_ms, about.attempt_id))
+        again = self._tomorrow() if all(refusal.passes_by for refusal in decision.refusals) else None
+        if again is None:
+            self._finished.append(("done", first.reason, about.contact_id))
+        else:
+            self._plans.append(
+                Plan(
+                    self._running.id,
+                    about.case_pk,
+                    about.contact_id,
+                    about.debtor_id,
+                    about.number,
+                    moment_ms(again),
+                    one.rank,
+                )
+            )
+        log.info("attempt_refused", attempt=about.attempt_id, rule=first.rule, reason=first.reason)
+
+    def _tomorrow(self) -> datetime | None:
+        if not self._next_day:
+            self._next_day.append(self._running.hours.next_day(self._now))
+        return self._next_day[0]
+
+    def write(self, bulk: Bulk, events: Events, old: str) -> None:
+        """Writes them; they were in state `old`."""
+        attempts.refuse(bulk, self._rows)
+        attempts.plan(bulk, self._plans, moment_ms(self._now))
+        attempts.finish(bulk, self._finished)
+        events.moved(self._running.id, old, "refused", len(self._rows))
+        events.moved(self._running.id, None, "planned", len(self._plans))
+        for _rule, reason, *_rest in self._rows:
+            events.count(self._running.id, f"reason {reason}")

@@ -7,26 +7,40 @@ cannot race past a limit on any engine.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-
-from sqlalchemy import Connection, case, func, select, update
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from typing import Any, NamedTuple
 
 from voicebot.policy.gate import CountedLimit
 from voicebot.policy.pack import PackBody
-from voicebot.store.database import Store
-from voicebot.store.models import DayUseRow
+from voicebot.store.bulk import Bulk, Insert, Query, Update
 
 BY_AGREEMENT = 1000
 """Cap of a day on which one more call was agreed to: the evidence is the limit then."""
 SUBJECT_BYTES = 16
 
+_USED = Query(
+    """SELECT counter, subject, sum(used), sum(CASE WHEN day = ? THEN used ELSE 0 END) FROM day_use
+        WHERE counter IN ?text[] AND subject IN ?bytea[] AND day > ? AND day <= ? GROUP BY counter, subject"""
+)
+_RESERVE = Insert(
+    "day_use",
+    "counter text, subject bytea, day integer, cap integer, used integer",
+    """ON CONFLICT (counter, subject, day) DO UPDATE SET used = day_use.used + excluded.used,
+       cap = CASE WHEN day_use.cap < excluded.cap THEN excluded.cap ELSE day_use.cap END
+       WHERE day_use.used + excluded.used <= excluded.cap""",
+)
+_GIVE_BACK = Update("day_use", "-used integer", "counter text, subject bytea, day integer")
+
+
+class CounterFull(RuntimeError):
+    """A counter was used up between the gate's word and the reservation: nothing is reserved."""
+
 
 @dataclass(frozen=True)
 class Subjects:
-    """Whom a call counts against: keys of the packs' counters → blind indexes."""
+    """Whom the call counts against: keys of the packs' counters → blind indexes."""
 
     institution: str
     debtor: bytes
@@ -51,8 +65,7 @@ class Subjects:
         return digest.digest()[:SUBJECT_BYTES]
 
 
-@dataclass(frozen=True)
-class Slot:
+class Slot(NamedTuple):
     """One reserved slot."""
 
     counter: str
@@ -64,7 +77,7 @@ class Slot:
         return [self.counter, self.subject.hex(), self.day]
 
     @classmethod
-    def of(cls, kept: list[str | int]) -> Slot:
+    def of(cls, kept: Sequence[Any]) -> Slot:
         return cls(str(kept[0]), bytes.fromhex(str(kept[1])), int(kept[2]))
 
     @property
@@ -73,97 +86,64 @@ class Slot:
         return self.counter.startswith("connected_")
 
 
+class Use(NamedTuple):
+    """A counter's use: in its whole window, and of that today."""
+
+    subject: bytes
+    window: int
+    today: int
+
+
 class Counters:
-    """Reads, reserves and gives back, inside the caller's transaction."""
+    """Reads, reserves and gives back for whole groups, inside the caller's transaction."""
 
-    def __init__(self, store: Store, packs: Iterable[PackBody]) -> None:
-        self._insert = postgresql_insert if store.is_postgresql else sqlite_insert
+    def __init__(self, packs: Iterable[PackBody]) -> None:
         self._specs = {name: spec for pack in packs for name, spec in pack.counters.items()}
-
-    def facts(
-        self, connection: Connection, subjects: Subjects, day: int, own: Iterable[Slot] = ()
-    ) -> dict[str, int]:
-        """Every counter's use without the caller's own slots; one that cannot be keyed is left out."""
-        found: dict[str, int] = {}
-        mine = {(slot.counter, slot.subject, slot.day) for slot in own}
+        self._alike: defaultdict[tuple[tuple[str, ...], int], list[str]] = defaultdict(list)
         for name, spec in self._specs.items():
-            subject = subjects.key(spec.key)
-            if subject is None:
+            self._alike[spec.key, spec.days].append(name)
+
+    def uses(self, bulk: Bulk, wanted: Sequence[Subjects], day: int) -> list[dict[str, Use]]:
+        """Every counter's use for each of the wanted; one that cannot be keyed is left out."""
+        found: list[dict[str, Use]] = [{} for _ in wanted]
+        for (parts, days), names in self._alike.items():
+            keys = [one.key(parts) for one in wanted]
+            subjects = sorted({key for key in keys if key is not None})
+            if not subjects:
                 continue
-            days = _days(spec.window)
-            query = select(func.coalesce(func.sum(DayUseRow.used), 0)).where(
-                DayUseRow.counter == name,
-                DayUseRow.subject == subject,
-                DayUseRow.day > day - days,
-                DayUseRow.day <= day,
-            )
-            used = int(connection.execute(query).scalar_one())
-            found[name] = used - sum(1 for slot in mine if slot[0] == name and slot[1] == subject)
+            rows = bulk.rows(_USED, day, names, subjects, day - days, day)
+            used = {(row[0], bytes(row[1])): (int(row[2]), int(row[3])) for row in rows}
+            for uses, key in zip(found, keys, strict=True):
+                if key is not None:
+                    uses |= {name: Use(key, *used.get((name, key), (0, 0))) for name in names}
         return found
 
-    def reserve(
-        self,
-        connection: Connection,
-        subjects: Subjects,
-        day: int,
-        limits: Iterable[CountedLimit],
-        agreed: bool,
-    ) -> list[Slot] | CountedLimit:
-        """Takes one slot of each counter; when one is full, takes none and says which."""
-        taken: list[Slot] = []
-        for limit in sorted(limits, key=lambda one: one.counter):
-            subject = subjects.key(self._specs[limit.counter].key)
-            if subject is None or not self._take(
-                connection, Slot(limit.counter, subject, day), limit, agreed
-            ):
-                self.give_back(connection, taken)
-                return limit
-            taken.append(Slot(limit.counter, subject, day))
+    def slots(
+        self, uses: Mapping[str, Use], day: int, limits: Iterable[CountedLimit], agreed: bool
+    ) -> list[tuple[Slot, int]] | None:
+        """The slots that a call takes, each with the cap that holds for its day; None when one is full."""
+        taken: list[tuple[Slot, int]] = []
+        for limit in limits:
+            use = uses.get(limit.counter)
+            if use is None:
+                return None
+            cap = BY_AGREEMENT if agreed and limit.unless else limit.limit - (use.window - use.today)
+            if use.today >= cap:
+                return None
+            taken.append((Slot(limit.counter, use.subject, day), cap))
         return taken
 
-    def _take(self, connection: Connection, slot: Slot, limit: CountedLimit, agreed: bool) -> bool:
-        cap = (
-            BY_AGREEMENT
-            if agreed and limit.unless
-            else limit.limit - self._earlier(connection, slot, limit.days)
-        )
-        if cap <= 0:
-            return False
-        statement = self._insert(DayUseRow).values(
-            counter=slot.counter, subject=slot.subject, day=slot.day, cap=cap, used=1
-        )
-        statement = statement.on_conflict_do_update(
-            index_elements=["counter", "subject", "day"],
-            set_={"used": DayUseRow.used + 1, "cap": case((DayUseRow.cap < cap, cap), else_=DayUseRow.cap)},
-            where=DayUseRow.used < cap,
-        )
-        return connection.execute(statement.returning(DayUseRow.used)).first() is not None
+    def reserve(self, bulk: Bulk, slots: Sequence[tuple[Slot, int]]) -> None:
+        """Takes all slots or none: CounterFull when one was used up meanwhile, or by the group itself."""
+        wanted: Counter[Slot] = Counter()
+        caps: dict[Slot, int] = {}
+        for slot, cap in slots:
+            wanted[slot] += 1
+            caps[slot] = min(cap, caps.get(slot, cap))
+        rows = [(*slot, caps[slot], n) for slot, n in sorted(wanted.items())]
+        if any(n > cap for *_slot, cap, n in rows) or bulk.write(_RESERVE, rows) != len(rows):
+            raise CounterFull("a counter was used up by another claim")
 
-    def _earlier(self, connection: Connection, slot: Slot, days: int) -> int:
-        """Use on the earlier days of a rolling window."""
-        if days <= 1:
-            return 0
-        query = select(func.coalesce(func.sum(DayUseRow.used), 0)).where(
-            DayUseRow.counter == slot.counter,
-            DayUseRow.subject == slot.subject,
-            DayUseRow.day > slot.day - days,
-            DayUseRow.day < slot.day,
-        )
-        return int(connection.execute(query).scalar_one())
-
-    def give_back(self, connection: Connection, slots: Iterable[Slot]) -> None:
+    def give_back(self, bulk: Bulk, slots: Iterable[Slot]) -> None:
         """Returns slots.  Only when it is certain that the call they were for did not count."""
-        for slot in sorted(slots, key=lambda one: (one.counter, one.subject)):
-            connection.execute(
-                update(DayUseRow)
-                .where(
-                    DayUseRow.counter == slot.counter,
-                    DayUseRow.subject == slot.subject,
-                    DayUseRow.day == slot.day,
-                )
-                .values(used=DayUseRow.used - 1)
-            )
-
-
-def _days(window: str) -> int:
-    return int(window.removeprefix("rolling_").removesuffix("d")) if window.startswith("rolling_") else 1
+        bulk.write(_GIVE_BACK, [(n, *slot) for slot, n in sorted(Counter(slots).items())])

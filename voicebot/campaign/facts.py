@@ -1,43 +1,40 @@
-"""The facts about one intended call, read from the store at this moment.  What is not known is left out."""
+"""The facts about intended calls, read from the store at this moment.  What is not known is left out.
+
+They are gathered for a whole group at once, within the transaction that decides; nothing is kept for the
+next one, so whatever was forbidden before the transaction began is seen by it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection
 
+from voicebot.campaign.attempts import Subject
 from voicebot.campaign.balances import Balance
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.counters import Counters, Slot, Subjects
+from voicebot.campaign.counters import Counters, Slot, Subjects, Use
+from voicebot.campaign.decisions import Facts
+from voicebot.campaign.history import SINCE_CONVERSATION, days_since_conversation
+from voicebot.campaign.reachability import reachability
 from voicebot.clock import Clock
 from voicebot.policy.gate import Gate
 from voicebot.store.approvals import Approvals
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
-from voicebot.store.models import AttemptRow, CaseRow, ContactPointRow, ContactRow, DebtorRow
-from voicebot.store.registers import Agencies, Agreements, CaseMarks, Tools
-from voicebot.store.states import AttemptState, Disposition
+from voicebot.store.registers import Agencies, Agreements, CaseMarks, Tools, without_used_up
 from voicebot.store.stop_list import StopList
 
-FAILED_DIALS = frozenset(
-    {
-        Disposition.BUSY,
-        Disposition.NO_ANSWER,
-        Disposition.REJECTED,
-        Disposition.EMPTY_NUMBER,
-        Disposition.POWERED_OFF,
-        Disposition.SUSPENDED,
-        Disposition.UNREACHABLE,
-    }
+_POINTS = Query(
+    """SELECT contact_id, bix, source, evidence FROM contact_point
+        WHERE contact_id IN ?bigint[] ORDER BY contact_id, ord"""
 )
-"""Dials that did not reach the debtor: the condition for asking a contact counts them."""
-INVALID_NUMBER = frozenset({Disposition.EMPTY_NUMBER, Disposition.SUSPENDED})
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """The number an attempt is about to dial."""
 
     bix: bytes
@@ -46,72 +43,59 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Subject:
-    """One attempt with what stands around it in the store."""
+class Ask:
+    """One call that the gate is asked about.  `own` are the slots that its attempt holds already."""
 
-    attempt_id: str
-    number: int
-    case_pk: int
-    case_id: str
-    contact_id: int
-    debtor_id: int
-    debtor_bix: bytes
-    party: str
-    agency: str | None
-    digest: str
+    about: Subject
+    point: Point
+    caller: str | None
+    balance: Balance | None
+    own: Sequence[Slot] = ()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The facts about one call, and the counters' use behind them (without the attempt's own slots)."""
+
+    facts: Facts
+    uses: Mapping[str, Use]
 
 
 class FactFinder:
     """Collects facts.  One instance serves all campaigns of a store."""
 
     def __init__(self, store: Store, gate: Gate, clock: Clock) -> None:
-        self._clock, self._gate = clock, gate
-        self.counters = Counters(store, gate.packs)
+        self._clock = clock
+        self._counters: dict[str, Counters] = {}
         self.stop_list = StopList(store, clock)
         self.marks = CaseMarks(store, clock)
+        self._gate = gate
         self._tools, self._agencies = Tools(store), Agencies(store)
         self._agreements, self._approvals = Agreements(store), Approvals(store)
 
-    def subjects(self, campaign: Campaign, about: Subject, point: Point) -> Subjects:
-        """Whom the call counts against."""
-        return Subjects(campaign.institution, about.debtor_bix, point.bix)
+    def counters_of(self, institution: str) -> Counters:
+        """The counters of an institution's packs."""
+        if institution not in self._counters:
+            self._counters[institution] = Counters(self._gate.of(institution).packs)
+        return self._counters[institution]
 
-    def points_query(self, contact_id: int) -> Select[Any]:
-        """The numbers of a contact."""
-        return (
-            select(ContactPointRow.bix)
-            .where(ContactPointRow.contact_id == contact_id)
-            .order_by(ContactPointRow.ord)
-        )
+    def is_approved(self, connection: Connection, digest: str) -> bool:
+        """Whether the talk track may be spoken now."""
+        return self._approvals.is_approved_in(connection, digest)
 
-    def point(self, connection: Connection, contact_id: int, bix: bytes) -> Point:
-        """One number of a contact."""
-        query = select(ContactPointRow.bix, ContactPointRow.source, ContactPointRow.evidence).where(
-            ContactPointRow.contact_id == contact_id, ContactPointRow.bix == bix
-        )
-        return Point(*connection.execute(query.limit(1)).one())
+    def points(self, bulk: Bulk, contact_ids: Sequence[int]) -> dict[int, list[Point]]:
+        """The numbers of contacts, in their order."""
+        found: dict[int, list[Point]] = {}
+        for contact_id, bix, source, evidence in bulk.rows(_POINTS, sorted(set(contact_ids))):
+            found.setdefault(contact_id, []).append(Point(bytes(bix), source, evidence))
+        return found
 
-    def party_of(self, connection: Connection, contact_id: int) -> str:
-        """Who a contact is: debtor, guarantor, contact, heir."""
-        return connection.execute(select(ContactRow.party).where(ContactRow.id == contact_id)).scalar_one()
-
-    def choose_point(
-        self, connection: Connection, campaign: Campaign, about: Subject, busy: frozenset[bytes]
-    ) -> Point | None:
-        """The next number of the contact, in turn; one on the stop list only when there is no other.
-
-        None when every usable number is on another call just now.
-        """
-        query = select(ContactPointRow.bix, ContactPointRow.source, ContactPointRow.evidence).where(
-            ContactPointRow.contact_id == about.contact_id
-        )
-        points = [Point(*row) for row in connection.execute(query.order_by(ContactPointRow.ord))]
-        turn = (about.number - 1) % len(points)
-        rotated = points[turn:] + points[:turn]
-        stopped = [self.stop_list.reason_in(connection, [one.bix], campaign.institution) for one in rotated]
-        usable = [one for one, reason in zip(rotated, stopped, strict=True) if reason is None]
-        free = [one for one in usable or rotated if one.bix not in busy]
-        return free[0] if free else None
+    def stopped(
+        self, connection: Connection, points: Mapping[int, Sequence[Point]], institution: str
+    ) -> dict[bytes, str]:
+        """Which of these numbers are on the stop list, and why."""
+        numbers = sorted({one.bix for several in points.values() for one in several})
+        return self.stop_list.reasons_in(connection, numbers, institution)
 
     def collect(
         self,
@@ -120,76 +104,109 @@ class FactFinder:
         about: Subject,
         point: Point,
         *,
+        digest: str,
         caller: str | None,
         balance: Balance | None,
         recorder_ready: bool,
         own: Sequence[Slot] = (),
     ) -> dict[str, Any]:
-        """All pre_dial facts.  `own` are the slots that this attempt holds already."""
-        now = self._clock.now()
-        day = now.astimezone(campaign.zone).date()
-        facts: dict[str, Any] = {
-            "party": about.party,
+        """All pre_dial facts about one call."""
+        ask = Ask(about, point, caller, balance, own)
+        (answer,) = self.collect_many(
+            connection, campaign, [ask], digest=digest, recorder_ready=recorder_ready
+        )
+        return answer.facts.whole
+
+    def collect_many(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        asks: Sequence[Ask],
+        *,
+        digest: str,
+        recorder_ready: bool,
+    ) -> list[Answer]:
+        """All pre_dial facts about each of the calls, in their order, with one look-up a register."""
+        bulk, now = Bulk(connection), self._clock.now()
+        institution = campaign.institution
+        gate = self._gate.of(institution)
+        general = {
             "channel": "voice",
             "actor": "bot",
-            "by_agency": about.agency is not None,
             "dial_at": now,
             "party_timezone": campaign.timezone,
-            "number_source": point.source,
             "recorder_ready": recorder_ready,
-            "talktrack": {"approved_hash_matches": self._approvals.is_approved_in(connection, about.digest)},
+            "talktrack": {"approved_hash_matches": self.is_approved(connection, digest)},
         }
-        stopped = self.stop_list.reason_in(connection, [point.bix, about.debtor_bix], campaign.institution)
-        facts["stop_listed"] = stopped or False
-        if point.evidence:
-            facts["number_evidence_id"] = point.evidence
-        tool = self._tools.facts_in(connection, caller, campaign.institution, about.agency, day)
+        shared = {
+            key: general | self._of_agency(connection, campaign, *key, now)
+            for key in {(ask.about.agency, ask.caller) for ask in asks}
+        }
+        debtors = [ask.about.debtor_bix for ask in asks]
+        stopped = self.stop_list.reasons_in(
+            connection, sorted({*debtors, *(ask.point.bix for ask in asks)}), institution
+        )
+        marks = self.marks.facts_of(connection, institution, sorted({ask.about.case_id for ask in asks}))
+        agreed = self._agreements.facts_of(connection, sorted(set(debtors)), now)
+        subjects = [Subjects(institution, ask.about.debtor_bix, ask.point.bix) for ask in asks]
+        day = gate.day_of(now, campaign.timezone)
+        uses = self.counters_of(institution).uses(bulk, subjects, day)
+        talked: Mapping[int, int] = {}
+        if pause_asked := gate.reads(SINCE_CONVERSATION):
+            subjects_of = [ask.about for ask in asks]
+            talked = days_since_conversation(bulk, gate, subjects_of, now, campaign.timezone)
+        answers = []
+        for ask, use in zip(asks, uses, strict=True):
+            about, point = ask.about, ask.point
+            free = _without(use, ask.own)
+            own: dict[str, Any] = {
+                "party": about.party,
+                "number_source": point.source,
+                "stop_listed": stopped.get(point.bix) or stopped.get(about.debtor_bix) or False,
+                "counters": {name: one.window for name, one in free.items()},
+            }
+            if point.evidence:
+                own["number_evidence_id"] = point.evidence
+            own |= marks.get(about.case_id, {})
+            own |= agreed.get(about.debtor_bix, {})
+            without_used_up(own)
+            if pause_asked:
+                own[SINCE_CONVERSATION] = talked.get(about.debtor_id)
+            if about.party == "contact":
+                own |= reachability(bulk, gate, about, now)
+            own |= _balance_facts(ask.balance, now)
+            answers.append(Answer(Facts(shared[about.agency, ask.caller], own), free))
+        return answers
+
+    def _of_agency(
+        self,
+        connection: Connection,
+        campaign: Campaign,
+        agency: str | None,
+        caller: str | None,
+        now: datetime,
+    ) -> dict[str, Any]:
+        """What is the same for all calls of an agency (or the institution itself) from one number."""
+        day = now.astimezone(campaign.zone).date()
+        facts: dict[str, Any] = {"by_agency": agency is not None}
+        tool = self._tools.facts_in(connection, caller, campaign.institution, agency, day)
         if tool is not None:
             facts["tool"] = tool
-        if about.agency is not None:
-            agency = self._agencies.facts_in(connection, about.agency, campaign.institution, day)
-            if agency is not None:
-                facts["agency"] = agency
-        subjects = self.subjects(campaign, about, point)
-        facts["counters"] = self.counters.facts(connection, subjects, self._gate.day_of(now), own)
-        facts |= self.marks.facts_in(connection, campaign.institution, about.case_id)
-        facts |= self._agreements.facts_in(connection, about.debtor_bix, now)
-        if about.party == "contact":
-            facts |= self._reachability(connection, about, now)
-        facts |= _balance_facts(balance, now)
+        if agency is not None:
+            about = self._agencies.facts_in(connection, agency, campaign.institution, day)
+            if about is not None:
+                facts["agency"] = about
         return facts
 
-    def _reachability(self, connection: Connection, about: Subject, now: datetime) -> dict[str, Any]:
-        """How the last dials to the debtor himself went: the condition for asking a contact."""
-        query = (
-            select(AttemptRow.disposition, AttemptRow.closed_ms, AttemptRow.bix)
-            .join(ContactRow, ContactRow.id == AttemptRow.contact_id)
-            .where(AttemptRow.debtor_id == about.debtor_id, ContactRow.party == "debtor")
-            .where(AttemptRow.state.in_([AttemptState.CLOSED, AttemptState.UNKNOWN]))
-            .order_by(AttemptRow.closed_ms.desc())
-        )
-        rows = connection.execute(query).all()
-        failed = []
-        for row in rows:
-            if row.disposition not in FAILED_DIALS:
-                break
-            failed.append(self._gate.day_of(datetime.fromtimestamp(row.closed_ms / 1000, now.tzinfo)))
-        facts: dict[str, Any] = {"debtor_failed_dials_in_row": len(failed)}
-        days = sorted(set(failed), reverse=True)
-        facts["debtor_failed_days_in_row"] = sum(1 for n, day in enumerate(days) if day == days[0] - n)
-        if failed:
-            facts["days_since_last_failed_dial"] = self._gate.day_of(now) - failed[0]
-        latest: dict[bytes, str] = {}
-        for row in rows:
-            latest.setdefault(row.bix, row.disposition)
-        points = connection.execute(
-            select(ContactPointRow.bix)
-            .join(ContactRow, ContactRow.id == ContactPointRow.contact_id)
-            .where(ContactRow.case_pk == about.case_pk, ContactRow.party == "debtor")
-        ).scalars()
-        found = [latest.get(bix) in INVALID_NUMBER for bix in points]
-        facts["debtor_number_invalid"] = bool(found) and all(found)
-        return facts
+
+def _without(uses: Mapping[str, Use], own: Sequence[Slot]) -> dict[str, Use]:
+    """The use of each counter without the attempt's own slots."""
+    found = dict(uses)
+    for slot in own:
+        use = found.get(slot.counter)
+        if use is not None and use.subject == slot.subject:
+            found[slot.counter] = Use(use.subject, use.window - 1, use.today)
+    return found
 
 
 def _balance_facts(balance: Balance | None, now: datetime) -> Mapping[str, Any]:
@@ -200,39 +217,3 @@ def _balance_facts(balance: Balance | None, now: datetime) -> Mapping[str, Any]:
     if age is not None:
         facts["ledger_age_min"] = round(age, 2)
     return facts
-
-
-def subject_query() -> Any:
-    """The query of `Subject` columns, to be narrowed by the caller; the column `campaign_id` comes last."""
-    return (
-        select(
-            AttemptRow.id,
-            AttemptRow.number,
-            CaseRow.id.label("case_pk"),
-            CaseRow.case_id,
-            ContactRow.id.label("contact_id"),
-            DebtorRow.id.label("debtor_id"),
-            DebtorRow.bix.label("debtor_bix"),
-            ContactRow.party,
-            CaseRow.agency,
-        )
-        .join(CaseRow, CaseRow.id == AttemptRow.case_pk)
-        .join(ContactRow, ContactRow.id == AttemptRow.contact_id)
-        .join(DebtorRow, DebtorRow.id == AttemptRow.debtor_id)
-    )
-
-
-def subject_of(row: Any, digest: str) -> Subject:
-    """A row of `subject_query` as a Subject."""
-    return Subject(
-        row.id,
-        row.number,
-        row.case_pk,
-        row.case_id,
-        row.contact_id,
-        row.debtor_id,
-        row.debtor_bix,
-        row.party,
-        row.agency,
-        digest,
-    )

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass, field
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
+from voicebot.campaign.closing import WAS_ANSWERED
 from voicebot.campaign.enrolment import phone_binding
+from voicebot.store import tally
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone
 from voicebot.store.models import AttemptRow, CaseRow, DecisionRow, PhoneRow
@@ -66,37 +67,27 @@ class RefusedRow:
 
 
 def progress(store: Store, campaign_id: str, horizon_ms: int | None = None) -> Progress:
-    """Counts the campaign's attempts; what is planned after `horizon_ms` counts as `later`."""
-    query = (
-        select(
-            AttemptRow.state,
-            AttemptRow.disposition,
-            AttemptRow.reason,
-            func.count().label("n"),
-            func.count(AttemptRow.answered_ms).label("answered"),
-        )
-        .where(AttemptRow.campaign_id == campaign_id)
-        .group_by(AttemptRow.state, AttemptRow.disposition, AttemptRow.reason)
-    )
+    """The campaign's numbers, from the tally; what is planned after `horizon_ms` counts as `later`."""
     late = select(func.count()).where(
         AttemptRow.campaign_id == campaign_id,
-        AttemptRow.state == AttemptState.PLANNED,
+        AttemptRow.phase == 0,
         AttemptRow.due_ms > (horizon_ms or 0),
     )
-    states: Counter[str] = Counter()
-    dispositions: Counter[str] = Counter()
-    refused: Counter[str] = Counter()
-    answered = 0
     with store.reading() as connection:
-        for row in connection.execute(query):
-            states[row.state] += row.n
-            answered += row.answered
-            if row.disposition:
-                dispositions[row.disposition] += row.n
-            if row.reason:
-                refused[row.reason] += row.n
+        numbers = tally.read(connection, campaign_id)
         later = connection.execute(late).scalar_one() if horizon_ms is not None else 0
-    return Progress(dict(states), dict(dispositions), dict(refused), answered, later)
+    found = {what: n for what, n in sorted(numbers.items()) if n}
+    return Progress(
+        {state: n for state, n in found.items() if state in set(AttemptState)},
+        _named(found, "disposition "),
+        _named(found, "reason "),
+        found.get(WAS_ANSWERED, 0),
+        later,
+    )
+
+
+def _named(numbers: dict[str, int], kind: str) -> dict[str, int]:
+    return {what.removeprefix(kind): n for what, n in numbers.items() if what.startswith(kind)}
 
 
 def refusals(store: Store, campaign_id: str) -> list[RefusedRow]:

@@ -1,8 +1,9 @@
-"""Campaigns that this process works on: their file, hours and balance source, read once from the store."""
+"""Campaigns that this process works on: their file, hours, gate and balances, read once from the store."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 
@@ -16,13 +17,18 @@ from voicebot.store.models import CampaignRow
 
 @dataclass(frozen=True)
 class RunningCampaign:
-    """A campaign as it was enrolled; editing its file later changes nothing here."""
+    """A campaign as it was enrolled, or as it was edited within what may change while it runs."""
 
     id: str
     campaign: Campaign
     digest: str
+    gate: Gate
     hours: CallingHours
     balances: BalanceSource
+
+    def day(self, at: datetime) -> int:
+        """The day on which a call at `at` counts."""
+        return self.gate.day_of(at, self.campaign.timezone)
 
 
 class RunningCampaigns:
@@ -45,7 +51,8 @@ class RunningCampaigns:
             if row is None:
                 raise LookupError(f"there is no campaign {campaign_id}")
             campaign = Campaign.model_validate(row.file)
-            hours = CallingHours(campaign, self._gate.of(campaign.institution))
+            gate = self._gate.of(campaign.institution)
+            hours = CallingHours(campaign, gate)
             source = balance_source(campaign)
-            self._known[campaign_id] = RunningCampaign(campaign_id, campaign, row.digest, hours, source)
+            self._known[campaign_id] = RunningCampaign(campaign_id, campaign, row.digest, gate, hours, source)
         return self._known[campaign_id]

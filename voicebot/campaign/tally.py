@@ -1,27 +1,5 @@
-"""How many attempts of a campaign are in which state, without counting rows.
+"""The tally, for whoever writes attempts in bulk; see voicebot.store.tally."""
 
-Whoever moves attempts says by how much each number changes, in the same transaction: bulk writers here, the
-ledger in its outbox rows, which sealing adds up.  A million planned attempts cost the live table nothing.
-"""
+from voicebot.store.tally import add_in
 
-from __future__ import annotations
-
-from collections.abc import Mapping
-
-from sqlalchemy import Connection
-from sqlalchemy.dialects.postgresql import insert as postgresql_insert
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-
-from voicebot.store.models import TallyRow
-
-
-def add_in(connection: Connection, campaign_id: str, changes: Mapping[str, int]) -> None:
-    """Adds changes (state → by how many), within the transaction that makes them."""
-    engine_insert = postgresql_insert if connection.dialect.name == "postgresql" else sqlite_insert
-    for what, n in sorted(changes.items()):  # one order for all: two writers cannot wait for each other
-        new = engine_insert(TallyRow).values(campaign_id=campaign_id, what=what, n=n)
-        connection.execute(
-            new.on_conflict_do_update(
-                index_elements=["campaign_id", "what"], set_={"n": TallyRow.n + new.excluded.n}
-            )
-        )
+__all__ = ["add_in"]

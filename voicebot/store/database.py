@@ -11,12 +11,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pysqlite3.dbapi2
+import structlog
 from alembic import command
 from alembic.config import Config
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.orm import Session
 
 from voicebot.errors import InputError, NotReady
@@ -26,9 +28,37 @@ BUSY_TIMEOUT_S = 30
 """How long a SQLite writer waits for another one."""
 IDLE_IN_TRANSACTION_MS = 10_000
 """PostgreSQL ends a transaction whose client froze, so that its locks do not stay."""
+LINK_OPTIONS = {
+    "connect_timeout": 3,
+    "keepalives": 1,
+    "keepalives_idle": 3,
+    "keepalives_interval": 1,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 4000,
+}
+"""A cut cable ends a statement after some 4 s and not after the kernel's 15 minutes."""
+BARRIER_LOCK = 7701
+"""PostgreSQL advisory lock: claims and permissions hold it shared, what forbids them takes it exclusive."""
+_DRIVER_DOWN = (
+    pysqlite3.dbapi2.OperationalError,
+    psycopg.OperationalError,
+    psycopg.InterfaceError,
+    psycopg.errors.InternalError,
+)
 _ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
 _MEND = "Check its address, or restore it from the back-up."
 MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+log = structlog.get_logger()
+
+
+class StoreDown(NotReady):
+    """The store does not answer, or does not write now.  What was asked of it did not happen: ask again."""
+
+
+class CommitUnknown(StoreDown):
+    """The store went away while it committed: whether it happened must be looked up."""
 
 
 class Store:
@@ -60,26 +90,82 @@ class Store:
 
     @contextmanager
     def begin(self) -> Iterator[Connection]:
-        """A write transaction on a connection; commits at the end, rolls back when an error leaves it."""
-        with self.engine.begin() as connection:
-            yield connection
+        """A write transaction on a connection; commits at the end, rolls back when an error leaves it.
+
+        StoreDown when the store is away or busy for too long, CommitUnknown when it went while committing.
+        """
+        with _down_is_said(), self.engine.connect() as connection:
+            transaction = connection.begin()
+            try:
+                yield connection
+            except BaseException:
+                _roll_back(connection)
+                raise
+            try:
+                transaction.commit()
+            except (OperationalError, InterfaceError, InternalError, *_DRIVER_DOWN) as fault:
+                connection.invalidate()
+                raise CommitUnknown(_short(fault), "Look up whether it was kept.") from None
 
     @contextmanager
     def session(self) -> Iterator[Session]:
         """A write transaction as an ORM session."""
-        with self.engine.begin() as connection, Session(connection, expire_on_commit=False) as session:
+        with self.begin() as connection, Session(connection, expire_on_commit=False) as session:
             yield session
             session.flush()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A read transaction: on SQLite it does not wait for a writer."""
-        with self.engine.connect().execution_options(reading=True) as connection, connection.begin():
+        with (
+            _down_is_said(),
+            self.engine.connect().execution_options(reading=True) as connection,
+            connection.begin(),
+        ):
             yield connection
+
+    def hold_barrier(self, connection: Connection) -> None:
+        """First statement of a claim or permission: what forbids it waits, or has been seen by it."""
+        if self.is_postgresql:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({BARRIER_LOCK})")
+
+    def barrier(self, connection: Connection) -> None:
+        """Last statement of a transaction that forbids calls: a pause, a stop-list entry, a revocation.
+
+        Once it is committed, no claim or permission follows that did not know of it.  SQLite needs nothing:
+        it has one writer at a time.
+        """
+        if self.is_postgresql:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({BARRIER_LOCK})")
 
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
+
+
+@contextmanager
+def _down_is_said() -> Iterator[None]:
+    """A fault of the store itself leaves as StoreDown; one of what was asked of it as it is."""
+    try:
+        yield
+    except (OperationalError, InterfaceError, InternalError, *_DRIVER_DOWN) as fault:
+        log.warning("store_down", fault=type(fault).__name__, detail=_short(fault))
+        raise StoreDown(_short(fault), "Try again when it is back.") from None
+
+
+def _roll_back(connection: Connection) -> None:
+    """A connection that cannot even roll back is thrown away; what it held is gone with it."""
+    try:
+        connection.rollback()
+    except (DBAPIError, *_DRIVER_DOWN):
+        connection.invalidate()
+
+
+def _short(fault: BaseException) -> str:
+    """The server's own first line: it holds no values."""
+    origin = fault.orig if isinstance(fault, DBAPIError) else fault
+    lines = str(origin).strip().splitlines()
+    return f"the store does not answer: {lines[0] if lines else type(origin).__name__}"
 
 
 def _engine(url: str) -> Engine:
@@ -105,7 +191,7 @@ def _engine(url: str) -> Engine:
         options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
-            connect_args={"options": options},
+            connect_args={"options": options, **LINK_OPTIONS},
             pool_pre_ping=True,
             hide_parameters=True,
         )

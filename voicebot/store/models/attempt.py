@@ -41,7 +41,7 @@ class AttemptRow(Base):
         index_where("one_live_debtor", LIVE_SQL, "debtor_id", unique=True),
         index_where("one_live_phone", LIVE_SQL, "bix", unique=True),
         index_where("one_open_contact", OPEN_SQL, "contact_id", unique=True),
-        index_where("attempt_live", LIVE_SQL, "trunk", "worker"),
+        index_where("attempt_live", LIVE_SQL, "campaign_id", "trunk", "worker"),
         index_where("attempt_refused", "state = 'refused'", "campaign_id"),
         index_where("attempt_unknown", "state = 'unknown'", "campaign_id"),
         Index("attempt_contact", "contact_id"),

@@ -24,15 +24,16 @@ STATES = (
 )
 DISPOSITIONS = (
     "'ASSISTANT', 'BUSY', 'CALLBACK', 'CARRIER_FAILED', 'COMPLAINT', 'CONTACT_REFUSED', 'DECEASED', "
-    "'DECLINED_TO_PAY', 'DISPUTE', 'EMPTY_NUMBER', 'HARDSHIP', 'HUMAN', 'HUNG_UP', 'MINOR', 'NOT_DIALLED', "
-    "'NOT_UNDERSTOOD', 'NOT_VERIFIED', 'NO_ANSWER', 'PAID_CLAIM', 'PLAN_SUBMITTED', 'POWERED_OFF', 'PTP', "
+    "'DECLINED_TO_PAY', 'DISPUTE', 'EMPTY_NUMBER', 'HARDSHIP', 'HUMAN', 'HUNG_UP', 'INFORMED', 'MINOR', "
+    "'NOT_DIALLED', 'NOT_UNDERSTOOD', 'NOT_VERIFIED', 'NO_ANSWER', 'NO_INFORMATION', 'PAID_CLAIM', "
+    "'PLAN_SUBMITTED', 'POWERED_OFF', 'PTP', "
     "'REJECTED', 'RELAYED', 'SILENT', 'STOP_REQUEST', 'SUSPENDED', 'UNKNOWN', 'UNREACHABLE', 'VOICEMAIL', "
     "'VULNERABLE', 'WRONG_PARTY'"
 )
 ATTEMPT = (
-    "id, campaign_id, case_pk, contact_id, debtor_id, number, state, due_ms, rank, bix, caller, trunk, worker, "
-    "day, reserved, rule, reason, disposition, sip_code, callback_ms, planned_ms, claimed_ms, dialled_ms, "
-    "answered_ms, closed_ms"
+    "id, campaign_id, case_pk, contact_id, debtor_id, number, state, due_ms, rank, bix, caller, trunk, "
+    "worker, day, reserved, rule, reason, disposition, sip_code, callback_ms, planned_ms, claimed_ms, "
+    "dialled_ms, answered_ms, closed_ms"
 )
 RECORD = "attempt_id, campaign_id, disposition, saved_ms, record_ct"
 OLD_INDEXES = {
@@ -128,7 +129,7 @@ def _attempt_indexes() -> None:
         ("one_live_debtor", LIVE_SQL, ["debtor_id"], True),
         ("one_live_phone", LIVE_SQL, ["bix"], True),
         ("one_open_contact", OPEN_SQL, ["contact_id"], True),
-        ("attempt_live", LIVE_SQL, ["trunk", "worker"], False),
+        ("attempt_live", LIVE_SQL, ["campaign_id", "trunk", "worker"], False),
         ("attempt_refused", "state = 'refused'", ["campaign_id"], False),
         ("attempt_unknown", "state = 'unknown'", ["campaign_id"], False),
     ):
@@ -249,6 +250,16 @@ def _outbox() -> None:
         sa.Column("n", BIG, nullable=False),
         sa.PrimaryKeyConstraint("campaign_id", "what"),
     )
+    for what, where in (
+        ("state", "TRUE"),
+        ("'disposition ' || disposition", "disposition IS NOT NULL"),
+        ("'reason ' || reason", "reason IS NOT NULL"),
+        ("'was answered'", "answered_ms IS NOT NULL"),
+    ):
+        op.execute(
+            f"INSERT INTO tally (campaign_id, what, n) SELECT campaign_id, {what}, count(*) "
+            f"FROM attempt WHERE {where} GROUP BY 1, 2"
+        )
 
 
 def downgrade() -> None:

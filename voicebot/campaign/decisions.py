@@ -1,0 +1,115 @@
+"""What the gate decided about attempts, kept compactly: what many share is kept once, as their basis."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, tzinfo
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from voicebot.policy.gate import Decision, recorded
+from voicebot.store.audit import moment_ms
+from voicebot.store.bulk import Bulk, Insert, json_text
+from voicebot.store.models import DecisionBasisRow, DecisionRow
+from voicebot.store.signatures import canonical
+
+DIGEST_BYTES = 16
+_BASIS = Insert(
+    "decision_basis", "digest bytea, gate text, pack text, facts json", "ON CONFLICT (digest) DO NOTHING"
+)
+_DECISION = Insert(
+    "decision",
+    "attempt_id text, moment text, allowed boolean, refusals json, basis bytea, facts json, at_ms bigint",
+)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The facts about one intended call: those of its whole group, and its own on top of them."""
+
+    shared: Mapping[str, Any]
+    own: Mapping[str, Any]
+    whole: dict[str, Any] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "whole", {**self.shared, **self.own})
+
+
+class Decisions:
+    """Collects the decisions of one transaction and writes them at its end."""
+
+    def __init__(self) -> None:
+        self._rows: list[tuple[Any, ...]] = []
+        self._bases: dict[bytes, tuple[Any, ...]] = {}
+        self._digests: dict[tuple[int, str, str], bytes] = {}
+
+    def note(self, attempt_id: str, moment: str, decision: Decision, facts: Facts) -> None:
+        """`moment` is claim or permit."""
+        refusals = [[one.rule, one.reason, one.zh] for one in decision.refusals]
+        self._rows.append(
+            (
+                attempt_id,
+                moment,
+                decision.allowed,
+                json_text(refusals) if refusals else None,
+                self._basis(decision, facts.shared),
+                json_text(recorded(facts.own)),
+                moment_ms(decision.at),
+            )
+        )
+
+    def _basis(self, decision: Decision, shared: Mapping[str, Any]) -> bytes:
+        key = (id(shared), decision.gate, decision.pack)
+        digest = self._digests.get(key)
+        if digest is None:
+            kept = {name: value for name, value in recorded(shared).items() if name != "dial_at"}
+            body = {"gate": decision.gate, "pack": decision.pack, "facts": kept}
+            digest = self._digests[key] = hashlib.sha256(canonical(body)).digest()[:DIGEST_BYTES]
+            self._bases[digest] = (digest, decision.gate, decision.pack, json_text(kept))
+        return digest
+
+    def write(self, bulk: Bulk) -> None:
+        """Keeps them all."""
+        bulk.write(_BASIS, sorted(self._bases.values()))
+        bulk.write(_DECISION, self._rows)
+
+
+@dataclass(frozen=True)
+class KeptDecision:
+    """A decision as it was kept."""
+
+    attempt_id: str
+    moment: str
+    gate: str
+    allowed: bool
+    refusals: tuple[tuple[str, str, str], ...]
+    pack: str
+    facts: Mapping[str, Any]
+    at: datetime
+
+
+def decisions_of(connection: Connection, attempt_id: str, zone: tzinfo) -> list[KeptDecision]:
+    """What the gate said about an attempt: at its claim, then at its permission."""
+    query = (
+        select(
+            DecisionRow.__table__,
+            DecisionBasisRow.gate,
+            DecisionBasisRow.pack,
+            DecisionBasisRow.facts.label("shared"),
+        )
+        .join(DecisionBasisRow, DecisionBasisRow.digest == DecisionRow.basis)
+        .where(DecisionRow.attempt_id == attempt_id)
+        .order_by(DecisionRow.moment)
+    )
+    found = []
+    for row in connection.execute(query):
+        at = datetime.fromtimestamp(row.at_ms / 1000, zone)
+        facts = {**row.shared, "dial_at": at.isoformat(timespec="seconds"), **row.facts}
+        refusals = tuple((rule, reason, zh) for rule, reason, zh in row.refusals or ())
+        found.append(
+            KeptDecision(attempt_id, row.moment, row.gate, row.allowed, refusals, row.pack, facts, at)
+        )
+    return found

@@ -1,0 +1,38 @@
+"""What keeps a whole campaign from dialling just now.  It is no attempt's fault: none is refused for it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from voicebot.campaign.facts import FactFinder
+from voicebot.campaign.running import RunningCampaign
+from voicebot.policy.gate import Refusal
+from voicebot.store.bulk import Bulk, Query
+
+PAUSED = Refusal("campaign", "CAMPAIGN_PAUSED", "外呼任务已暂停", passes_by=True)
+CLOSED_WINDOW = Refusal("campaign", "CAMPAIGN_WINDOW", "不在外呼任务的时段内", passes_by=True)
+NOT_APPROVED = Refusal("campaign", "TALKTRACK", "话术版本未审核", passes_by=True)
+NO_RECORDER = Refusal("campaign", "NO_RECORDER", "录音不可用", passes_by=True)
+DAY_IS_OVER = Refusal("campaign", "DAY_IS_OVER", "占用的是昨日的次数", passes_by=True)
+"""A call counts on the day of its claim: one that was claimed yesterday is not dialled today."""
+
+_STATE = Query("SELECT state FROM campaign WHERE id = ?")
+
+
+def halted(
+    connection: Connection, running: RunningCampaign, facts: FactFinder, now: datetime, recorder_ready: bool
+) -> Refusal | None:
+    """Why nothing of the campaign may be claimed or dialled now; None when it may.
+
+    Without this, a revoked talk track or a full disk would use up every contact within minutes.
+    """
+    row = Bulk(connection).one(_STATE, running.id)
+    if row is None or row[0] != "running":
+        return PAUSED
+    if not running.hours.allows(now):
+        return CLOSED_WINDOW
+    if not recorder_ready:
+        return NO_RECORDER
+    return None if facts.is_approved(connection, running.digest) else NOT_APPROVED

@@ -1,0 +1,164 @@
+"""Right before the INVITE: the gate's last word, and the intent, committed before anything rings."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from voicebot.campaign import attempts, workers
+from voicebot.campaign.attempts import Held, LostWorker
+from voicebot.campaign.balances import Balance
+from voicebot.campaign.claiming import Refused
+from voicebot.campaign.closing import Closing
+from voicebot.campaign.counters import Slot
+from voicebot.campaign.decisions import Decisions, Facts
+from voicebot.campaign.events import Events
+from voicebot.campaign.facts import Ask, FactFinder, Point
+from voicebot.campaign.halts import DAY_IS_OVER, halted
+from voicebot.campaign.running import RunningCampaign, RunningCampaigns
+from voicebot.campaign.workers import LeaseClock
+from voicebot.clock import Clock
+from voicebot.policy.gate import Decision, Refusal
+from voicebot.store.audit import moment_ms
+from voicebot.store.bulk import Bulk, Query
+from voicebot.store.database import Store
+from voicebot.store.states import AttemptState, IllegalMove, check_move
+
+_CASES = Query(
+    """SELECT a.campaign_id, c.case_id FROM attempt AS a JOIN case_file AS c ON c.id = a.case_pk
+        WHERE a.id IN ?text[]"""
+)
+
+
+class Permitting:
+    """Permissions; see Ledger."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        recorder_ready: Callable[[], bool],
+        facts: FactFinder,
+        closing: Closing,
+        campaigns: RunningCampaigns,
+        lease_clock: LeaseClock,
+    ) -> None:
+        self._store, self._clock, self._recorder_ready = store, clock, recorder_ready
+        self._facts, self._closing, self._campaigns = facts, closing, campaigns
+        self._lease_clock = lease_clock
+
+    def permit_many(self, attempt_ids: Sequence[str], worker: str, unsure: set[str]) -> dict[str, Decision]:
+        """See Ledger.permit_many.  `unsure` holds the ids while they commit."""
+        balances = self._balances(attempt_ids)
+        with self._store.begin() as connection:
+            self._store.hold_barrier(connection)
+            bulk, now = Bulk(connection), self._clock.now()
+            workers.fence(bulk, worker, moment_ms(now), self._lease_clock)
+            held = attempts.held(bulk, attempt_ids)
+            self._check(held, attempt_ids, worker)
+            decided: dict[str, Decision] = {}
+            for campaign_id in sorted({one.campaign_id for one in held}):
+                running = self._campaigns.get(campaign_id)
+                group = [one for one in held if one.campaign_id == campaign_id]
+                decided |= self._decide(connection, running, group, balances.get(campaign_id, {}), now)
+            unsure.update(attempt_ids)
+        unsure.difference_update(attempt_ids)
+        return decided
+
+    def _balances(self, attempt_ids: Sequence[str]) -> dict[str, Mapping[str, Balance]]:
+        """Balances by campaign and case, asked for before the store is locked."""
+        with self._store.reading() as connection:
+            rows = Bulk(connection).rows(_CASES, list(attempt_ids))
+        cases: dict[str, set[str]] = {}
+        for campaign_id, case_id in rows:
+            cases.setdefault(campaign_id, set()).add(case_id)
+        return {one: self._campaigns.get(one).balances.lookup(wanted) for one, wanted in cases.items()}
+
+    @staticmethod
+    def _check(held: Sequence[Held], attempt_ids: Sequence[str], worker: str) -> None:
+        if len(held) != len(set(attempt_ids)):
+            missing = set(attempt_ids).difference(one.about.attempt_id for one in held)
+            raise LookupError(f"there is no attempt {min(missing)}")
+        for one in held:
+            if one.worker != worker:
+                raise LostWorker(worker)
+            if one.state != AttemptState.CLAIMED:
+                check_move(AttemptState(one.state), AttemptState.DIALLING)
+                raise IllegalMove(f"attempt {one.about.attempt_id} has its permission already")
+
+    def _decide(
+        self,
+        connection: Connection,
+        running: RunningCampaign,
+        group: Sequence[Held],
+        balances: Mapping[str, Balance],
+        now: datetime,
+    ) -> dict[str, Decision]:
+        """The decisions on one campaign's attempts, written."""
+        bulk, now_ms = Bulk(connection), moment_ms(now)
+        decisions, events = Decisions(), Events()
+        ready = self._recorder_ready()
+        decided: dict[str, Decision] = {}
+        if (halt := halted(connection, running, self._facts, now, ready)) is not None:
+            decided = self._halt(bulk, running, group, halt, now, decisions, events)
+            group = []
+        elif late := [one for one in group if one.day != running.day(now)]:
+            decided = self._halt(bulk, running, late, DAY_IS_OVER, now, decisions, events)
+            group = [one for one in group if one.about.attempt_id not in decided]
+        if group:
+            asks = self._asks(bulk, group, balances)
+            answers = self._facts.collect_many(
+                connection, running.campaign, asks, digest=running.digest, recorder_ready=ready
+            )
+            permitted: list[tuple[int, str]] = []
+            refused, back = Refused(running, now), list[Slot]()
+            for one, ask, answer in zip(group, asks, answers, strict=True):
+                attempt_id = one.about.attempt_id
+                decision = decided[attempt_id] = running.gate.decide("pre_dial", answer.facts.whole)
+                decisions.note(attempt_id, "permit", decision, answer.facts)
+                if decision.allowed:
+                    permitted.append((now_ms, attempt_id))
+                    events.note("dial_permitted", attempt_id, {"pack": decision.pack})
+                else:
+                    refused.add(one, decision, one.bix, one.caller)
+                    back += ask.own
+            self._facts.counters_of(running.campaign.institution).give_back(bulk, back)
+            attempts.dial(bulk, permitted)
+            events.moved(running.id, "claimed", "dialling", len(permitted))
+            refused.write(bulk, events, "claimed")
+        decisions.write(bulk)
+        events.write(bulk, now_ms)
+        return decided
+
+    def _halt(
+        self,
+        bulk: Bulk,
+        running: RunningCampaign,
+        group: Sequence[Held],
+        halt: Refusal,
+        now: datetime,
+        decisions: Decisions,
+        events: Events,
+    ) -> dict[str, Decision]:
+        """Nothing of this campaign is dialled now: it is planned again, and no fault of the attempts."""
+        decision = Decision("pre_dial", False, (halt,), running.gate.label, {}, now)
+        nothing = Facts({}, {})
+        ids = [one.about.attempt_id for one in group]
+        for attempt_id in ids:
+            decisions.note(attempt_id, "permit", decision, nothing)
+        found = attempts.find(bulk, ids)
+        self._closing.not_dialled(bulk, list(found.values()), halt.reason, now, events, halted=True)
+        return dict.fromkeys(ids, decision)
+
+    def _asks(self, bulk: Bulk, group: Sequence[Held], balances: Mapping[str, Balance]) -> list[Ask]:
+        """The calls as they were claimed: the same number, the same caller, the slots that they hold."""
+        points = self._facts.points(bulk, [one.about.contact_id for one in group])
+        asks = []
+        for one in group:
+            known = points.get(one.about.contact_id, [])
+            point = next((each for each in known if each.bix == one.bix), Point(one.bix, "", None))
+            own = [Slot.of(kept) for kept in one.reserved]
+            asks.append(Ask(one.about, point, one.caller, balances.get(one.about.case_id), own))
+        return asks

@@ -1,0 +1,170 @@
+"""Set-wise SQL on the driver's own connection, the same text for both engines.
+
+SQLAlchemy's expressions cost more than the statements themselves where thousands of attempts a second are
+claimed and closed; there, SQL is written by hand and executed for a whole group at once.  In the text stand
+`?` for a value, `?text[]`, `?bigint[]` or `?bytea[]` for a list after IN, and `{lock …}` for a clause that
+only PostgreSQL has.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import Connection
+
+Row = tuple[Any, ...]
+
+_MARK = re.compile(r"IN \?(text|bigint|bytea)\[\]|\{lock ([^}]*)\}|\?")
+_LISTS: dict[str, Callable[[Sequence[Any]], str]] = {
+    "text": json.dumps,
+    "bigint": json.dumps,
+    "bytea": lambda values: json.dumps([value.hex() for value in values]),
+}
+
+
+class Query:
+    """A SELECT, or any one statement with values."""
+
+    def __init__(self, text: str) -> None:
+        self._lists: list[str | None] = []
+        self.sqlite = _MARK.sub(self._for_sqlite, text)
+        self.postgresql = _MARK.sub(_for_postgresql, text.replace("%", "%%"))
+
+    def _for_sqlite(self, mark: re.Match[str]) -> str:
+        if mark[2] is not None:
+            return ""
+        self._lists.append(mark[1])
+        if mark[1] is None:
+            return "?"
+        return f"IN (SELECT {'unhex(value)' if mark[1] == 'bytea' else 'value'} FROM json_each(?))"
+
+    def for_sqlite(self, values: Sequence[Any]) -> list[Any]:
+        """The values as SQLite takes them: a list is one JSON text."""
+        return [
+            value if kind is None else _LISTS[kind](value)
+            for kind, value in zip(self._lists, values, strict=True)
+        ]
+
+
+def _for_postgresql(mark: re.Match[str]) -> str:
+    if mark[2] is not None:
+        return mark[2]
+    return "%s" if mark[1] is None else f"= ANY(%s::{mark[1]}[])"
+
+
+class Insert:
+    """Rows into a table.  `columns` are "name type"; `conflict` is the ON CONFLICT clause, if any.
+
+    The `conflict` of an upsert may name the table and `excluded`.
+    """
+
+    def __init__(self, table: str, columns: str, conflict: str = "") -> None:
+        names, kinds = _columns(columns)
+        into = f"INSERT INTO {table} ({', '.join(names)})"
+        self.sqlite = f"{into} VALUES ({', '.join('?' * len(names))}) {conflict}"
+        self.postgresql = f"{into} SELECT {_chosen(names, kinds)} FROM {_unnest(names, kinds)} {conflict}"
+
+
+class Update:
+    """Changes rows by their key.  `key` and `changes` are "name type"; of the values, changes come first.
+
+    A change "-name type" takes its value away from what is there.  `also` is a condition on the row as it is,
+    on table `t`; `sets` are further changes without values.
+    """
+
+    def __init__(self, table: str, changes: str, key: str, *, also: str = "", sets: str = "") -> None:
+        names, kinds = _columns(changes)
+        keys, key_kinds = _columns(key)
+        less = [name.startswith("-") for name in names]
+        names = [name.removeprefix("-") for name in names]
+        new = [
+            f"{name} = {f't.{name} - ' if minus else ''}v.{name}{_cast(kind)}"
+            for name, kind, minus in zip(names, kinds, less, strict=True)
+        ]
+        old = [f"{name} = {f'{name} - ' if minus else ''}?" for name, minus in zip(names, less, strict=True)]
+        condition = f" AND {also}" if also else ""
+        more = [sets] if sets else []
+        self.sqlite = (
+            f"UPDATE {table} AS t SET {', '.join(old + more)} "
+            f"WHERE {' AND '.join(f't.{name} = ?' for name in keys)}{condition}"
+        )
+        self.postgresql = (
+            f"UPDATE {table} AS t SET {', '.join(new + more)} "
+            f"FROM {_unnest([*names, *(f'k_{name}' for name in keys)], [*kinds, *key_kinds])} "
+            f"WHERE {' AND '.join(f't.{name} = v.k_{name}' for name in keys)}{condition}"
+        )
+
+
+def _columns(text: str) -> tuple[list[str], list[str]]:
+    pairs = [part.split() for part in text.split(",") if part.strip()]
+    return [name for name, _kind in pairs], [kind for _name, kind in pairs]
+
+
+def _cast(kind: str) -> str:
+    return "::json" if kind == "json" else ""
+
+
+def _chosen(names: Sequence[str], kinds: Sequence[str]) -> str:
+    return ", ".join(f"v.{name}{_cast(kind)}" for name, kind in zip(names, kinds, strict=True))
+
+
+def _unnest(names: Sequence[str], kinds: Sequence[str]) -> str:
+    arrays = ", ".join(f"%s::{'text' if kind == 'json' else kind}[]" for kind in kinds)
+    return f"unnest({arrays}) AS v({', '.join(names)})"
+
+
+class Bulk:
+    """Executes within a transaction that SQLAlchemy began.  JSON values are texts on the way in."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._postgresql = connection.dialect.name == "postgresql"
+        driver: Any = connection.connection.driver_connection
+        self._cursor = driver.cursor()
+
+    def rows(self, query: Query, *values: Any) -> list[Row]:
+        """What the query finds."""
+        self.do(query, *values)
+        found: list[Row] = self._cursor.fetchall()
+        return found
+
+    def one(self, query: Query, *values: Any) -> Row | None:
+        """The first row, or None."""
+        self.do(query, *values)
+        found: Row | None = self._cursor.fetchone()
+        return found
+
+    def do(self, query: Query, *values: Any) -> None:
+        """Executes a statement for its effect."""
+        if self._postgresql:
+            self._cursor.execute(query.postgresql, values)
+        else:
+            self._cursor.execute(query.sqlite, query.for_sqlite(values))
+
+    def write(self, statement: Insert | Update, rows: Sequence[Row]) -> int:
+        """Inserts or changes all rows; returns how many were written."""
+        if not rows:
+            return 0
+        if self._postgresql:
+            self._cursor.execute(statement.postgresql, [list(column) for column in zip(*rows, strict=True)])
+        else:
+            self._cursor.executemany(statement.sqlite, rows)
+        return int(self._cursor.rowcount)
+
+
+@cache
+def _json_text() -> Callable[[Any], str]:
+    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+def json_text(value: Any) -> str:
+    """Compact JSON, as the columns keep it."""
+    return _json_text()(value)
+
+
+def json_value(kept: Any) -> Any:
+    """A JSON column as the driver gives it: PostgreSQL's has parsed it already."""
+    return json.loads(kept) if isinstance(kept, str) else kept
