@@ -135,23 +135,23 @@ class TableFile:
 
     def _sheet_records(self) -> Iterator[Record]:
         """The first sheet; numbers as their plain digits, dates as ISO texts."""
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # of styles and data validation, which nobody asked for
-                book = openpyxl.load_workbook(self.path, read_only=True, data_only=True, keep_links=False)
-        except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
-            raise InputError(
-                "this is no XLSX workbook", "Save it as .xlsx or as CSV UTF-8.", self.path
-            ) from None
-        try:
-            if not book.worksheets:
-                return
-            sheet = book.worksheets[0]
-            sheet.reset_dimensions()  # some programs write wrong ones
-            for row, values in enumerate(sheet.iter_rows(values_only=True), 1):
-                yield Record(row, row, [_cell_text(value) for value in values])
-        finally:
-            book.close()
+        with self.path.open("rb") as file:  # by its content: openpyxl itself goes by the name
+            try:
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")  # of styles and data validation, which nobody asked for
+                    book = openpyxl.load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError, OSError):
+                do = "Save it as .xlsx or as CSV UTF-8."
+                raise InputError("this is no XLSX workbook", do, self.path) from None
+            try:
+                if not book.worksheets:
+                    return
+                sheet = book.worksheets[0]
+                sheet.reset_dimensions()  # some programs write wrong ones
+                for row, values in enumerate(sheet.iter_rows(values_only=True), 1):
+                    yield Record(row, row, [_cell_text(value) for value in values])
+            finally:
+                book.close()
 
 
 class _Lines:
@@ -232,7 +232,7 @@ def _cell_text(value: Any) -> str:
         case int() | float():
             if abs(value) >= 10**EXACT_DIGITS:
                 return f"{value:.5E}"  # what is left of it; refused wherever digits matter
-            return str(int(value)) if value == int(value) else repr(value)
+            return str(int(value)) if value == int(value) else f"{value:.{EXACT_DIGITS}g}"
         case datetime():
             return value.date().isoformat() if value.time() == time() else value.isoformat(timespec="minutes")
         case date() | time():
