@@ -5,21 +5,13 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
-from datetime import datetime
-from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-from dialogs.manifest import Manifest
-from dialogs.track import Track
-from tests.cli.small_site import CAMPAIGN, Said, SmallSite
-from voicebot.campaign.approved_track import approved_digest
-from voicebot.campaign.campaign_file import load_campaign
+from tests.cli.small_site import Said, SmallSite
 from voicebot.clock import WallClock
-from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
-from voicebot.store.approvals import Approvals, signed_document
 from voicebot.store.audit import AuditChain
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
@@ -28,7 +20,6 @@ from voicebot.store.registers import Tools
 from voicebot.store.signatures import public_text
 
 KEYS = {name: Ed25519PrivateKey.generate() for name in ("author-li", "reviewer-ma", "reviewer-he")}
-SIGNED_AT = datetime.fromisoformat("2026-03-01T09:00:00+08:00")
 
 
 def write_people(site: SmallSite, keys: Mapping[str, Ed25519PrivateKey] = KEYS) -> None:
@@ -37,17 +28,6 @@ def write_people(site: SmallSite, keys: Mapping[str, Ed25519PrivateKey] = KEYS) 
         role = person.split("-")[0]
         lines.append(f"  - {{id: {person}, name: 某某, roles: [{role}], public_key: {public_text(key)}}}")
     site.write("configs/people.yaml", "\n".join(lines) + "\n")
-
-
-def sign(site: SmallSite, state: str = "approved", *signers: str, digest: str = "") -> Path:
-    """Two reviewers sign the talk track as it stands."""
-    track = Track.load(Path("dialogs/talktracks/reminder.yaml"))
-    keys = {name: KEYS.get(name) or Ed25519PrivateKey.generate() for name in signers or tuple(KEYS)[1:]}
-    document = signed_document(
-        track.id, str(track.version), digest or track.digest, state, "author-li", SIGNED_AT, keys
-    )
-    text = json.dumps(document, ensure_ascii=False)
-    return site.write(f"var/approvals/{digest or track.digest}-{state}.json", text)
 
 
 def settings(site: SmallSite) -> Site:
@@ -64,47 +44,34 @@ def said_of(said: Said) -> list[list[str]]:
     return [line.split() for line in said.out.splitlines() if line.strip()]
 
 
-def test_a_real_campaign_finds_its_talk_track_approved(site: SmallSite) -> None:
+def test_what_the_files_hold_comes_into_the_store(site: SmallSite) -> None:
     write_people(site)
-    sign(site)
-    track = Track.load(Path("dialogs/talktracks/reminder.yaml"))
-    (site.folder / "var/tracks" / track.digest).mkdir(parents=True)
-    Manifest.of(track).save(site.folder / "var/tracks" / track.digest / "manifest.json")
-    site.write("configs/trunks.yaml", "trunks:\n  east:\n    gateways: ['127.0.0.1:5060']\n")
-    real = CAMPAIGN[: CAMPAIGN.index("simulation:")].replace("trunk: simulated", "trunk: east")
-    campaign = load_campaign(site.write("campaign.yaml", real), Path("configs/trunks.yaml"))
-    store = store_of(site)
-    with pytest.raises(InputError, match="is approved"):
-        approved_digest(settings(site), campaign, Approvals(store))
-    store.close()
-
     said = site.command("voicebot", "apply", "--yes")
     changes = [words[0] for words in said_of(said)]
-    assert changes.count("new") == 3 + 1 + 1 + 1 and "changed" not in changes
+    assert changes.count("new") == 3 + 1 + 1 and "changed" not in changes
     assert "ops-wu" in said.out and "no public key yet" in " ".join(said.out.split())
     assert "吴江" not in said.out and "某某" not in said.out
     store = store_of(site)
-    assert approved_digest(settings(site), campaign, Approvals(store)) == track.digest
     assert [tool.number for tool in Tools(store).all()] == ["+862160000001"]
-    assert People(store).find("ops-wu") is None
+    people = People(store)
+    assert people.find("ops-wu") is None
+    assert people.find("reviewer-ma") is not None
     store.close()
 
 
 def test_a_second_time_nothing_changes(site: SmallSite) -> None:
     write_people(site)
-    sign(site)
     said_of(site.command("voicebot", "apply", "--yes"))
     before = (site.folder / "var/voicebot.db").read_bytes()
     said = site.command("voicebot", "apply", "--yes")
     changes = [words[0] for words in said_of(said)]
-    assert changes.count("unchanged") == 6 and not {"new", "changed"} & set(changes)
+    assert changes.count("unchanged") == 5 and not {"new", "changed"} & set(changes)
     assert "nothing to change" in said.out
     assert (site.folder / "var/voicebot.db").read_bytes() == before
 
 
 def test_without_a_terminal_it_only_shows(site: SmallSite) -> None:
     write_people(site)
-    sign(site)
     before = site.files()
     said = site.command("voicebot", "apply")
     assert "new" in [words[0] for words in said_of(said)]
@@ -147,29 +114,6 @@ def test_what_was_changed_is_named_and_kept_in_the_audit_chain(site: SmallSite) 
     store.close()
 
 
-def test_approvals_of_people_without_a_key_here_are_left_out(site: SmallSite) -> None:
-    """Such as the demo's own: its people are not the site's."""
-    write_people(site)
-    sign(site, "approved", "reviewer-ma", "reviewer-demo")
-    lines = said_of(site.command("voicebot", "apply", "--yes"))
-    assert any(words[:3] == ["left", "out", "approval"] for words in lines)
-    store = store_of(site)
-    assert Approvals(store).newest("reminder") is None
-    store.close()
-
-
-def test_a_new_key_does_not_undo_what_was_signed_before(site: SmallSite) -> None:
-    write_people(site)
-    sign(site)
-    said_of(site.command("voicebot", "apply", "--yes"))
-    write_people(site, {**KEYS, "reviewer-ma": Ed25519PrivateKey.generate()})
-    lines = said_of(site.command("voicebot", "apply", "--yes"))
-    assert ["changed", "person", "reviewer-ma", "(public_key)"] in lines
-    store = store_of(site)
-    assert Approvals(store).newest("reminder") is not None
-    store.close()
-
-
 @pytest.mark.parametrize(
     ("name", "old", "new", "words"),
     [
@@ -196,20 +140,24 @@ def test_a_bad_file_changes_nothing(
     assert site.files() == before
 
 
-def test_a_bad_document_changes_nothing(site: SmallSite) -> None:
+def test_what_was_changed_by_command_is_not_undone_by_a_file(site: SmallSite) -> None:
     write_people(site)
-    forged = sign(site)
-    forged.write_text(forged.read_text("utf-8").replace('"version": "', '"version": "1'), "utf-8")
-    before = site.files()
-    site.command("voicebot", "apply", "--yes").refused(forged.name, "does not hold", "signed again")
-    forged.write_text("[", "utf-8")
-    site.command("voicebot", "apply", "--yes").refused(forged.name, "no approval document")
-    forged.write_text('{"id": "x", "state": "approved", "signatures": ["me"]}', "utf-8")
-    site.command("voicebot", "apply", "--yes").refused(forged.name, "no approval document")
-    forged.unlink()
-    revoked = sign(site, "revoked", "reviewer-gone")
-    site.command("voicebot", "apply", "--yes").refused(revoked.name, "'reviewer-gone'", "Register")
-    assert site.files() - before == {f"approvals/{revoked.name}"}
+    said_of(site.command("voicebot", "apply", "--yes"))
+    expire = ("tools", "expire", "+862160000001", "--last-day", "2026-06-30")
+    said_of(site.command("voicebot", *expire))
+    lines = said_of(site.command("voicebot", "apply", "--yes"))
+    assert ["left", "out", "caller", "number", "+862160000001"] in [words[:5] for words in lines]
+    store = store_of(site)
+    assert str(Tools(store).all()[0].valid_to) == "2026-06-30"
+    store.close()
+
+
+def test_the_same_as_json(site: SmallSite) -> None:
+    write_people(site)
+    shown = json.loads(site.command("voicebot", "apply", "--json").out)
+    assert shown["applied"] is False and not (site.folder / "var/voicebot.db").exists()
+    done = json.loads(site.command("voicebot", "apply", "--json", "--yes").out)
+    assert done["applied"] is True and done["items"] == shown["items"]
 
 
 def test_a_site_without_keys(site: SmallSite) -> None:

@@ -1,11 +1,9 @@
-"""Approvals, tools, the audit chain and call records: what may be forged is found out."""
+"""People, tools, the audit chain and call records: what may be forged is found out."""
 
 from __future__ import annotations
 
-import json
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -15,7 +13,6 @@ from tests.campaign.site import DIGEST, INSTITUTION, LedgerSite, build, row
 from voicebot.call.record import CallRecord, Turn
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
-from voicebot.store.approvals import Approvals, signed_document
 from voicebot.store.audit import AuditChain
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
@@ -27,8 +24,6 @@ from voicebot.store.signatures import create_key, load_key, public_text
 from voicebot.store.states import Disposition
 from voicebot.store.stop_list import StopList
 
-SIGNED = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-
 
 @pytest.fixture
 def signer(store: Store) -> Ed25519PrivateKey:
@@ -38,61 +33,6 @@ def signer(store: Store) -> Ed25519PrivateKey:
     People(store).register("chen", "陈婷", ["author", "reviewer"], public_text(key))
     People(store).register("lin", "林凯", ["operations"], public_text(key))
     return key
-
-
-def document(key: Ed25519PrivateKey, *signers: str, state: str = "approved", days: int = 0) -> dict[str, Any]:
-    when = SIGNED + timedelta(days=days)
-    return signed_document("reminder", "1", "a" * 64, state, "chen", when, {name: key for name in signers})
-
-
-def test_an_approval_by_another_person_counts_until_it_is_revoked(
-    store: Store, signer: Ed25519PrivateKey
-) -> None:
-    approvals = Approvals(store)
-    assert not approvals.is_approved("a" * 64)
-    approvals.import_document(document(signer, "wang", "sun"))
-    approvals.import_document(document(signer, "wang", "sun"))
-    assert approvals.is_approved("a" * 64)
-    newest = approvals.newest("reminder")
-    assert newest is not None and newest.digest == "a" * 64
-    approvals.import_document(document(signer, "wang", state="revoked", days=1))
-    assert not approvals.is_approved("a" * 64)
-    assert approvals.newest("reminder") is None
-
-
-@pytest.mark.parametrize(
-    ("signers", "counted"),
-    [(("chen",), 0), (("lin",), 0), ((), 0), (("wang",), 1), (("chen", "wang", "lin"), 1)],
-)
-def test_it_takes_two_reviewers_other_than_the_author(
-    store: Store, signer: Ed25519PrivateKey, signers: tuple[str, ...], counted: int
-) -> None:
-    with pytest.raises(InputError, match=f"{counted} reviewers other than the author"):
-        Approvals(store).import_document(document(signer, *signers))
-
-
-def test_a_changed_document_or_a_strangers_signature_is_refused(
-    store: Store, signer: Ed25519PrivateKey
-) -> None:
-    approvals = Approvals(store)
-    with pytest.raises(InputError, match="does not hold"):
-        approvals.import_document({**document(signer, "wang"), "digest": "b" * 64})
-    with pytest.raises(InputError, match="does not hold"):
-        approvals.import_document(document(Ed25519PrivateKey.generate(), "wang"))
-    with pytest.raises(InputError, match="nobody"):
-        approvals.import_document(document(signer, "stranger"))
-    with pytest.raises(InputError, match="no approval document"):
-        approvals.import_document({"digest": "a" * 64})
-    assert not approvals.is_approved("a" * 64)
-
-
-def test_an_approval_travels_as_a_file(store: Store, signer: Ed25519PrivateKey, tmp_path: Path) -> None:
-    path = tmp_path / "approval.json"
-    path.write_text(json.dumps(document(signer, "wang", "sun"), ensure_ascii=False), encoding="utf-8")
-    assert Approvals(store).import_file(path).digest == "a" * 64
-    path.write_text("{")
-    with pytest.raises(InputError, match="cannot be read"):
-        Approvals(store).import_file(path)
 
 
 def test_a_private_key_file_is_made_once_and_is_its_owners_only(tmp_path: Path) -> None:

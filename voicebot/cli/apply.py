@@ -6,7 +6,7 @@ import getpass
 import sys
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,6 +16,8 @@ from sqlalchemy import select
 from sqlalchemy.engine import make_url
 
 from voicebot.campaign.register_files import load_people, load_tools
+from voicebot.cli.listing import show_json
+from voicebot.cli.site_store import AsJson
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
@@ -29,6 +31,7 @@ from voicebot.store.registers import Agencies, Tools
 Key = tuple[str, str]
 """Kind and name: ("person", "reviewer-sun")."""
 Register = Mapping[Key, Mapping[str, Any]]
+BY_COMMAND = "by_command"
 NEW, CHANGED, UNCHANGED, LEFT_OUT = "new", "changed", "unchanged", "left out"
 
 
@@ -47,18 +50,26 @@ def apply(
         Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring people, caller numbers and agencies from the files into the site's store.
 
-    Shows first what would change.  Nothing is taken out of the store.
+    Shows first what would change.  Nothing is taken out of the store, and a caller number that was filed,
+    approved or ended by command stays as it is.
     """
     site = load_site(site_file)
     keys = KeyRing.load(site.keys)
     there = _in_store(site, keys)
     items = _compare(site, keys, there)
-    _show(items)
     target = make_url(site.store).render_as_string(hide_password=True)
     changes = [item for item in items if item.change in (NEW, CHANGED)]
+    if as_json:
+        if changes and yes:
+            _bring_in(site, keys, there, changes)
+        done = {"store": target, "applied": bool(changes) and yes}
+        show_json({**done, "items": [asdict(item) for item in items]})
+        return
+    _show(items)
     if not changes:
         typer.echo(f"{target} is as the files say: nothing to change.")
     elif not yes and not sys.stdin.isatty():
@@ -91,7 +102,7 @@ def _compare(site: Site, keys: KeyRing, there: Register) -> list[Item]:
     with tempfile.TemporaryDirectory() as folder:
         scratch = Store.open(f"sqlite:///{folder}/scratch.db", keys)
         try:
-            besides = _bring(scratch, site, there)
+            besides = _bring(scratch, site)
             wanted = _held(scratch)
         finally:
             scratch.close()
@@ -101,15 +112,15 @@ def _compare(site: Site, keys: KeyRing, there: Register) -> list[Item]:
 def _bring_in(site: Site, keys: KeyRing, there: Register, changes: list[Item]) -> None:
     store = Store.open(site.store, keys)
     try:
-        _bring(store, site, there)
+        _bring(store, site)
         about = {"changes": [[item.change, item.kind, item.name] for item in changes]}
         AuditChain(store, WallClock(site.zone)).append("files_applied", getpass.getuser(), about)
     finally:
         store.close()
 
 
-def _bring(store: Store, site: Site, there: Register) -> list[Item]:
-    """Registers everything that the files hold; returns what is left out, or known and not checked again.
+def _bring(store: Store, site: Site) -> list[Item]:
+    """Registers everything that the files hold; returns who is left out.
 
     InputError names the file that does not hold.
     """
@@ -120,7 +131,7 @@ def _bring(store: Store, site: Site, there: Register) -> list[Item]:
             if person.public_key is None:
                 besides.append(Item(LEFT_OUT, "person", person.id, "has no public key yet, so cannot sign"))
                 continue
-            people.register(person.id, person.name, person.roles, person.public_key)
+            people.register(person.id, person.name, person.roles, person.public_key, person.agency)
     except InputError as fault:
         raise _in_file(fault, site.people) from None
     try:
@@ -145,8 +156,9 @@ def _held(store: Store) -> Register:
         agencies = connection.execute(select(AgencyRow.__table__).order_by(AgencyRow.name)).mappings().all()
     for person in filter(None, map(people.find, ids)):
         held["person", person.id] = person.__dict__
+    by_command = Tools(store).by_command()
     for tool in Tools(store).all():
-        held["caller number", tool.number] = tool.__dict__
+        held["caller number", tool.number] = {**tool.__dict__, BY_COMMAND: tool.number in by_command}
     for row in agencies:
         evaluated = None if row["evaluated"] is None else date.fromordinal(row["evaluated"])
         held["agency", row["name"]] = {**row, "evaluated": evaluated}
@@ -156,7 +168,9 @@ def _held(store: Store) -> Register:
 def _item(key: Key, wanted: Mapping[str, Any], there: Mapping[str, Any] | None) -> Item:
     if there is None:
         return Item(NEW, *key)
-    changed = [name for name in wanted if wanted[name] != there.get(name)]
+    changed = [name for name in wanted if name != BY_COMMAND and wanted[name] != there.get(name)]
+    if changed and there.get(BY_COMMAND):
+        return Item(LEFT_OUT, *key, f"{', '.join(changed)}: was changed by command since")
     return Item(CHANGED if changed else UNCHANGED, *key, ", ".join(changed))
 
 

@@ -58,12 +58,14 @@ class Tools:
         self._store, self._people = store, People(store)
 
     def register(self, tool: Tool) -> None:
-        """Adds or replaces a tool as a file describes it.
+        """Adds or replaces a tool as a file describes it; one that was changed by command stays as it is.
 
         InputError when its registrar approved it or its dates are reversed.
         """
         with self._store.begin() as connection:
-            self._put(connection, tool, [])
+            query = select(ToolRow.by_command).where(ToolRow.number == tool.number)
+            if not connection.execute(query).scalar():
+                self._put(connection, tool, [])
 
     def file_in(self, connection: Connection, tool: Tool, key: Ed25519PrivateKey) -> None:
         """Files a tool under its registrar's signature; it waits for approval."""
@@ -80,6 +82,7 @@ class Tools:
             "valid_from": tool.valid_from.toordinal(),
             "valid_to": tool.valid_to.toordinal(),
             "signatures": signatures,
+            "by_command": bool(signatures),
         }
         connection.execute(delete(ToolRow).where(ToolRow.number == tool.number))
         connection.execute(insert(ToolRow).values(values))
@@ -123,7 +126,7 @@ class Tools:
     ) -> None:
         if row.registered_by == approved_by:
             raise InputError(OTHER_PERSON, key=row.number)
-        values = {"approved_by": approved_by, "signatures": signatures}
+        values = {"approved_by": approved_by, "signatures": signatures, "by_command": bool(signatures)}
         connection.execute(update(ToolRow).where(ToolRow.number == row.number).values(values))
 
     def expire_in(self, connection: Connection, number: str, last_day: date) -> Tool:
@@ -134,7 +137,7 @@ class Tools:
                 f"the number is valid until {tool.valid_to} only", "Register it anew.", key=number
             )
         statement = update(ToolRow).where(ToolRow.number == number)
-        connection.execute(statement.values(valid_to=last_day.toordinal()))
+        connection.execute(statement.values(valid_to=last_day.toordinal(), by_command=True))
         return _tool(self._row(connection, number))
 
     def _row(self, connection: Connection, number: str) -> Row[Any]:
@@ -163,6 +166,12 @@ class Tools:
         with self._store.reading() as connection:
             rows = connection.execute(select(ToolRow.__table__).order_by(ToolRow.number)).all()
         return [_tool(row) for row in rows]
+
+    def by_command(self) -> frozenset[str]:
+        """The numbers that were filed, approved or ended by command: files do not change them any more."""
+        query = select(ToolRow.number).where(ToolRow.by_command)
+        with self._store.reading() as connection:
+            return frozenset(connection.execute(query).scalars())
 
     def signed(self) -> Mapping[str, tuple[str, ...]]:
         """Who signed each filing, by number; nobody when a file brought it in."""

@@ -87,6 +87,8 @@ class ToolRow(Base):
     approved_by: Mapped[str | None]
     signatures: Mapped[list[Any]]
     "[person, signature] pairs; empty when a file brought it in."
+    by_command: Mapped[bool] = mapped_column(default=False)
+    "Filed, approved or ended by command: files do not change it any more."
 
 
 class AgencyRow(Base):

@@ -21,7 +21,10 @@ def _added() -> dict[str, list[sa.Column[object]]]:
             sa.Column("expires_ms", BIG, nullable=True),
             sa.Column("cleared_by", sa.String(), nullable=True),
         ],
-        "tool": [sa.Column("signatures", sa.JSON(), nullable=False, server_default="[]")],
+        "tool": [
+            sa.Column("signatures", sa.JSON(), nullable=False, server_default="[]"),
+            sa.Column("by_command", sa.Boolean(), nullable=False, server_default=sa.false()),
+        ],
         "agreement": [
             sa.Column("institution", sa.String(), nullable=False, server_default=""),
             sa.Column("debtor_ct", sa.LargeBinary(), nullable=True),
