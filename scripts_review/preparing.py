@@ -39,9 +39,14 @@ def prepare(site: Site, content: TrackContent, progress: Progress) -> tuple[Mani
 
     Returns the manifest and how many clauses were new.  BuildFailed, RenderError, NotReady as these say.
     """
-    with content.unpacked() as path:
-        manifest = build(path, site.tracks.resolve(), site.rasa_python.absolute())
+    manifest = build_version(site, content)
     return manifest, render_fixed(site, manifest, progress)
+
+
+def build_version(site: Site, content: TrackContent) -> Manifest:
+    """The build of a version on this machine, made when it is missing.  BuildFailed, TrackError."""
+    with content.unpacked() as path:
+        return build(path, site.tracks.resolve(), site.rasa_python.absolute())
 
 
 def is_built(site: Site, digest: str) -> bool:

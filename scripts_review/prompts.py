@@ -75,7 +75,7 @@ def hear(
 ) -> list[Heard]:
     """Renders lines with sample values, one WAV each below `folder`.  InputError for an unknown line."""
     chosen = [_line(manifest, name) for name in lines] or list(manifest.lines.values())
-    spoken = {line.id: _with_samples(manifest, line, today) for line in chosen}
+    spoken = {line.id: _clauses(manifest, line, today) for line in chosen}
     cache, voice = PromptCache(site.prompts), voice_of(site, manifest)
     texts = [text for clauses in spoken.values() for text in clauses]
     cache.render(voice, texts, site.models, processes=site.tts.processes, progress=progress)
@@ -84,6 +84,14 @@ def hear(
         wav = folder / f"{name}.wav"
         heard.append(Heard(name, "".join(clauses), wav, cache.assemble(voice, clauses, wav)))
     return heard
+
+
+def with_samples(manifest: Manifest, line_id: str, run_slots: Mapping[str, str], today: date) -> str:
+    """A line's text with its run-time values, and samples for what the ledger would fill in."""
+    line = manifest.lines[line_id]
+    values = {name: _sample(manifest, name, today) for name in line.slots}
+    values |= {name: speak(manifest.slots[name].type, value, today) for name, value in run_slots.items()}
+    return fill(line.text, values)
 
 
 def play(wav: Path) -> bool:
@@ -114,7 +122,7 @@ def _line(manifest: Manifest, name: str) -> ManifestLine:
     return manifest.lines[name]
 
 
-def _with_samples(manifest: Manifest, line: ManifestLine, today: date) -> list[str]:
+def _clauses(manifest: Manifest, line: ManifestLine, today: date) -> list[str]:
     values = {name: _sample(manifest, name, today) for name in line.slots}
     parts = split(line.text, _run_slots(manifest))
     return [fill(part, values) for part in parts if spoken_length(part)]
