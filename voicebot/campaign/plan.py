@@ -195,7 +195,7 @@ def spoken(store: Store, campaign: Campaign) -> tuple[Approval | None, str]:
     try:
         return Approvals(store).resolve(campaign.talk_track), ""
     except InputError as fault:
-        return None, str(fault)
+        return None, str(InputError(fault.what, fault.do))
 
 
 def spoken_digest(store: Store, campaign: Campaign) -> str:
