@@ -1,13 +1,14 @@
 """Benchmark: pacing over simulated working days, with the production pacing code and agent queue.
 
-    python benchmarks/pacing.py [--hours 8] [--seeds 12] [--json] [--processes 2]
+    python benchmarks/pacing.py [--hours 8] [--seeds 12] [--first-seed 0] [--json] [--processes 2]
 
 Method: a discrete-event simulation (voicebot/simulate/pacing_day.py); one seed is one day with its team (2 to
 20 agents), its answer rate (10-60 %, waves and sudden jumps), share of asks, talk times, breaks and sudden
 meetings.  Each seed runs under each mode.  Conditions, or exit code 1:
 
 - progressive and predictive: abandoned <= the cap (3 %) of the asks, for every seed;
-- occupancy of agents: predictive > progressive, over all seeds together and for each with 8 agents or more.
+- occupancy of agents, each seed weighted by its team: predictive > progressive over all seeds, and over those
+  with 8 agents or more; no single one of these more than 1 point below (single days differ by chance).
 
 Pictures: benchmarks/pacing_8h.png (one day of the largest team), benchmarks/pacing_seeds.png (all seeds).
 """
@@ -39,6 +40,8 @@ COLOURS = {"fixed": "#999999", "progressive": "#1f77b4", "predictive": "#d62728"
 CAP = 0.03
 LARGE_TEAM = 8
 """Below it the cap allows an abandoned call so seldom that the modes differ by chance only."""
+BY_CHANCE = 0.01
+"""Occupancy of two runs of one day differs by so much for no reason at all."""
 
 
 def one_day(job: tuple[str, int, float]) -> DayResult:
@@ -57,16 +60,20 @@ def judge(days: list[DayResult]) -> list[str]:
             missed.append(f"{day.mode}, seed {day.seed}: {day.abandoned} of {day.wanted} abandoned")
     for (mode, seed), day in paced.items():
         other = paced["progressive", seed]
-        if mode == "predictive" and day.agents >= LARGE_TEAM and day.occupancy <= other.occupancy:
+        if mode == "predictive" and day.agents >= LARGE_TEAM and day.occupancy < other.occupancy - BY_CHANCE:
             missed.append(f"seed {seed}: occupancy {day.occupancy:.1%}, progressive {other.occupancy:.1%}")
-    if occupancy(days, "predictive") <= occupancy(days, "progressive"):
-        missed.append("occupancy over all seeds")
+    for least in (0, LARGE_TEAM):
+        ahead, behind = (occupancy(days, mode, least) for mode in ("predictive", "progressive"))
+        if ahead is not None and behind is not None and ahead <= behind:
+            missed.append(f"teams of {least} and more: occupancy {ahead:.1%}, progressive {behind:.1%}")
     return missed
 
 
-def occupancy(days: list[DayResult], mode: str) -> float:
-    """Over all seeds, each weighted by its team."""
-    mine = [day for day in days if day.mode == mode]
+def occupancy(days: list[DayResult], mode: str, least_agents: int = 0) -> float | None:
+    """Over all seeds, each weighted by its team; None without any."""
+    mine = [day for day in days if day.mode == mode and day.agents >= least_agents]
+    if not mine:
+        return None
     return sum(day.occupancy * day.agents for day in mine) / sum(day.agents for day in mine)
 
 
@@ -84,7 +91,7 @@ def summary(days: list[DayResult]) -> dict[str, Any]:
             "worst_seed_rate": round(max(day.abandon_rate for day in mine), 4),
             "worst_running_rate": round(max(day.worst_rate for day in mine), 4),
             "most_over_cap": round(max(0.0, max(day.worst_rate for day in mine) - CAP), 4),
-            "occupancy": round(occupancy(days, mode), 4),
+            "occupancy": round(occupancy(days, mode) or 0.0, 4),
             "dials_per_hour_and_agent": round(
                 sum(day.dials_per_hour for day in mine) / sum(day.agents for day in mine), 1
             ),
@@ -172,12 +179,14 @@ def main() -> int:
     )
     parser.add_argument("--hours", type=float, default=8.0)
     parser.add_argument("--seeds", type=int, default=12)
+    parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--json", action="store_true", help="one JSON object on standard output")
     parser.add_argument("--pictures", type=Path, default=HERE, help="folder of the pictures")
     arguments = parser.parse_args()
     began = time.monotonic()
-    jobs = [(mode, seed, arguments.hours) for seed in range(arguments.seeds) for mode in MODES]
+    seeds = range(arguments.first_seed, arguments.first_seed + arguments.seeds)
+    jobs = [(mode, seed, arguments.hours) for seed in seeds for mode in MODES]
     with ProcessPoolExecutor(arguments.processes) as pool:
         days = list(pool.map(one_day, jobs))
     picture_of_day(days, arguments.pictures / "pacing_8h.png")
@@ -187,7 +196,7 @@ def main() -> int:
         report = {
             "benchmark": "pacing",
             "hours": arguments.hours,
-            "seeds": list(range(arguments.seeds)),
+            "seeds": list(seeds),
             "n_dials": sum(day.dials for day in days),
             "abandon_cap": CAP,
             "modes": summary(days),
