@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import timedelta
 from pathlib import Path
@@ -15,6 +16,8 @@ from voicebot.campaign.calling_windows import by_day
 from voicebot.campaign.campaign_file import Campaign, load_campaign
 from voicebot.campaign.campaign_schema import campaign_schema, schema_text
 from voicebot.campaign.changes import CHANGEABLE, changed_while_running
+from voicebot.campaign.holidays import HolidayFile
+from voicebot.campaign.list_columns import COLUMNS
 from voicebot.errors import InputError
 from voicebot.store.states import Disposition
 
@@ -223,3 +226,22 @@ def test_only_speed_and_hours_may_change(folder: Path, key: str) -> None:
         assert changes.applied_to(old) == old
     assert changes and not changed_while_running(old, old)
     assert set(CHANGEABLE) <= set(Campaign.model_fields)
+
+
+# ---- the page for operations ----
+
+PAGE = (ROOT / "docs/campaigns.md").read_text("utf-8")
+
+
+def test_the_examples_of_the_page_hold() -> None:
+    blocks = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL)]
+    _hint, campaign, calendar = blocks
+    jsonschema.validate(yaml.safe_load(json.dumps(campaign, default=str)), campaign_schema())
+    assert set(campaign) == set(Campaign.model_fields) - {"simulation"}, "the page shows every key"
+    Campaign.model_validate(campaign)
+    HolidayFile.model_validate(calendar)
+
+
+@pytest.mark.parametrize("column", [name for name in COLUMNS if "_alt_" not in name])
+def test_the_page_names_every_column(column: str) -> None:
+    assert f"`{column}`" in PAGE

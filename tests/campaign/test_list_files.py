@@ -133,8 +133,10 @@ def test_a_list_that_is_not_there(tmp_path: Path) -> None:
 
 
 def test_only_a_header(tmp_path: Path) -> None:
-    lists = judge(write_list(tmp_path / "l.csv", []))
-    assert (lists.rows, lists.cases, lists.rejected, list(lists.groups())) == (0, 0, 0, [])
+    full, empty = write_list(tmp_path / "f.csv", [line(1)]), write_list(tmp_path / "l.csv", [])
+    for paths in ((empty,), (full, empty), (empty, full)):
+        with pytest.raises(InputError, match=r"l\.csv:1: there is no row below the header"):
+            judge(*paths)
 
 
 # ---- headers ----
@@ -316,6 +318,7 @@ def test_no_file_breaks_the_reader(tmp_path: Path, data: bytes) -> None:
         st.tuples(
             st.integers(1, 4), st.integers(1, 2), st.sampled_from(["debtor", "contact"]), st.integers(1, 4)
         ),
+        min_size=1,
         max_size=14,
     )
 )

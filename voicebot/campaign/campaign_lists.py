@@ -162,6 +162,9 @@ class CampaignLists:
                     judged.bad(number, record.line, record.row, code)
                 else:
                     judged.good(number, record.line, record.row, found)
+            if not judged.lists or judged.lists[-1] != number:
+                do = "Add rows, or take the list out of the campaign."
+                raise InputError("there is no row below the header", do, table.path, 1)
             before += table.size
         return cls(tables, institution, judged, reasons)
 
