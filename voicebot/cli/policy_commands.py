@@ -80,6 +80,7 @@ def _rules(pack: PackBody) -> Iterator[dict[str, Any]]:
 def _params(pack: PackBody) -> Iterator[dict[str, Any]]:
     for name, param in pack.params.items():
         bound = ", ".join(param.choices) if param.choices else param.bound
+        bound = "fixed" if bound is None else bound
         yield {"pack": pack.pack.id, "parameter": name, "value": param.value, "loosest": bound}
 
 
@@ -155,17 +156,23 @@ def _anywhere(site: Site, url: str | None, who: str, number: str, at: str | None
     clock = WallClock(site.zone)
     now = clock.now()
     when = moment(at, site.zone, "--at") or now
+    gate = site.gate(clock)
     with _existing_store(site, url) as place:
         if place is not None:
-            gate = site.gate(clock)
             found = [explain(one, gate, when) for one in in_store(place, gate, who, number, now)]
             if found:
                 return found
-    if url is None:
-        for file in sorted(CAMPAIGNS.glob("*.yaml")):
+    unreadable: list[InputError] = []
+    for file in sorted(CAMPAIGNS.glob("*.yaml")) if url is None else ():
+        try:
             found = _in_lists(site, load_campaign(file, site.trunks), file, who, number, at)
-            if found:
-                return found
+        except InputError as fault:  # another file may know the person
+            unreadable.append(fault)
+            continue
+        if found:
+            return found
+    if unreadable:
+        raise unreadable[0]
     looked = "the store" if url is not None else f"the store or in a list of {CAMPAIGNS}"
     raise InputError(f"this case or number is not in {looked}", "Name a file with --campaign.", key="who")
 

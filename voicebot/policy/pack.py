@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
@@ -275,7 +276,24 @@ class PackFile(PackBody):
 
 
 def load_pack(path: Path | str) -> PackFile:
-    """Reads and checks a pack file; InputError names file, line and key."""
+    """Reads and checks a pack file; InputError names file, line and key.
+
+    A file that did not change since it was read is not read again: packs are asked for many times.
+    """
+    path = Path(path)
+    try:
+        found = path.stat()
+    except OSError:
+        return _read_pack(path)  # which says what is wrong
+    return _known_pack(path, path.resolve(), found.st_mtime_ns, found.st_size)
+
+
+@lru_cache(maxsize=16)
+def _known_pack(path: Path, _place: Path, _changed: int, _size: int) -> PackFile:
+    return _read_pack(path)
+
+
+def _read_pack(path: Path) -> PackFile:
     document = YamlDocument.read(path)
     pack = document.parse(PackFile)
     for body, place in ((pack, ()), *((one, ("overlays", n)) for n, one in enumerate(pack.overlays))):
