@@ -36,13 +36,18 @@ from voicebot.call.transcript import SILENCE, EndedBy, Transcript
 from voicebot.call.verification import KnowledgeCheck
 from voicebot.errors import InputError
 from voicebot.speech.asr.client import SpeechUnavailable
+from voicebot.speech.understanding import Instalments
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
 
 PERMIT_WITHIN_S = 10.0
+"""A permit is good for so long after it was asked for: less than 70 % of a worker's lease in the ledger, so
+that a worker that was frozen meanwhile does not dial what was given up."""
 CLOSE_WITHIN_S = 3.0
 """A BYE that is not answered must not hold the worker's line."""
+SOUND_WITHIN_S = 4.0
+"""An answered call from which no RTP has come by then is one-way audio: the trunk's breaker counts it."""
 
 
 class NotDialled(RuntimeError):
@@ -67,10 +72,27 @@ class Attempt:
         self._agent_ear: Ear | None = None
         self._bridged = False
         self._permitted = False
+        self._ordered = ""
+        self._ringing: Ringing | None = None
+        self._conversation: CallConversation | None = None
         self._unrecorded = asyncio.Event()
 
     def _tell(self, **fields: object) -> None:
         self._tools.link.tell("progress", attempt_id=self.order.attempt_id, **fields)
+
+    def end(self, reason: str) -> None:
+        """Ordered by the supervisor: a ringing call is cancelled, an answered one says its closing line."""
+        if self._ordered:
+            return
+        self._ordered = reason
+        if self._conversation is not None:
+            self._conversation.end(reason)
+        elif self._ringing is not None:
+            self._cancel(self._ringing)
+
+    def _cancel(self, ringing: Ringing) -> None:
+        self._transcript.event("ended_by_order", self._ordered)
+        ringing.give_up()
 
     async def run(self) -> CallRecord:
         """Raises NotDialled when no INVITE was sent; another fault means that one may have been."""
@@ -141,7 +163,10 @@ class Attempt:
                 )
             except (NoSlot, DialError) as fault:  # no INVITE has left
                 raise NotDialled(type(fault).__name__) from None
-            ringing = Ringing(leg, order.ring_s, tools.speech, tools.new_vad)
+            tools.link.tell("invited", attempt_id=order.attempt_id)
+            ringing = self._ringing = Ringing(leg, order.ring_s, tools.speech, tools.new_vad)
+            if self._ordered:  # between the permit and the INVITE
+                self._cancel(ringing)
             closing.push_async_callback(ringing.close)
             closing.push_async_callback(self._hang_up, leg)
             leg.on_tick = ringing.on_tick
@@ -155,7 +180,9 @@ class Attempt:
             return await self._sealed(outcome, recorder, cause)
 
     async def _ask_permit(self) -> None:
-        """The gate's last word.  No answer is no permission."""
+        """The gate's last word.  No answer is no permission, nor is one that was long on its way."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
         try:
             permit = await self._tools.link.ask(
                 "permit", within_s=PERMIT_WITHIN_S, attempt_id=self.order.attempt_id
@@ -164,6 +191,8 @@ class Attempt:
             raise NotDialled(f"no permission: {type(fault).__name__}") from None
         if not permit["allowed"]:
             raise NotDialled(permit["reason"], refused=True)
+        if loop.time() - asked_at > PERMIT_WITHIN_S:
+            raise NotDialled("the permission came too late")
         self._permitted = True
 
     async def _open_ear(self) -> Ear:
@@ -246,7 +275,7 @@ class Attempt:
                     hold=command.hold,
                 )
 
-        conversation = CallConversation(
+        conversation = self._conversation = CallConversation(
             leg,
             dialog,
             mouth,
@@ -256,8 +285,22 @@ class Attempt:
             self._transcript,
             order.today,
             Surroundings(note_command, hand_over),
+            limits=tools.manifest(order.digest).limits,
+            instalments=Instalments.of({name: (slot.type, slot.value) for name, slot in order.slots.items()}),
         )
-        return await self._recorded(conversation)
+        if self._ordered:  # its CANCEL came too late
+            conversation.end(self._ordered)
+        watching = asyncio.ensure_future(self._watch_for_sound(leg))
+        try:
+            return await self._recorded(conversation)
+        finally:
+            watching.cancel()
+
+    async def _watch_for_sound(self, leg: Leg) -> None:
+        await asyncio.sleep(SOUND_WITHIN_S)
+        with suppress(SipError):
+            if not await leg.received_packets() and leg.state is LegState.CONNECTED:
+                self._transcript.event("no_rtp")
 
     async def _recorded(self, conversation: CallConversation) -> Outcome:
         """The conversation, as long as it is recorded and nothing breaks; else the approved last words."""

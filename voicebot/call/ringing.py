@@ -40,6 +40,12 @@ class Ringing:
         self._leg, self._ring_s = leg, ring_s
         self._speech, self._new_vad = speech, new_vad
         self._early: EarlyMedia | None = None
+        self._given_up: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def give_up(self) -> None:
+        """Somebody wants this call ended: `wait` returns as at the end of the ringing time."""
+        if not self._given_up.done():
+            self._given_up.set_result(None)
 
     @property
     def announcement(self) -> str:
@@ -63,7 +69,7 @@ class Ringing:
         loop, leg = asyncio.get_running_loop(), self._leg
         give_up_at = loop.time() + self._ring_s
         while (left := give_up_at - loop.time()) > 0:
-            waiting: set[asyncio.Future[Any]] = {leg.answered, leg.ended}
+            waiting: set[asyncio.Future[Any]] = {leg.answered, leg.ended, self._given_up}
             if self._early is not None:
                 waiting.add(self._early.verdict)
             await asyncio.wait(waiting, timeout=min(left, 0.5), return_when=asyncio.FIRST_COMPLETED)
@@ -75,6 +81,8 @@ class Ringing:
                 return self._early.verdict.result()
             if leg.ended.done():
                 return BY_CAUSE[leg.ended.result().kind]
+            if self._given_up.done():
+                break
         return Disposition.NO_ANSWER
 
     async def close(self) -> None:

@@ -58,6 +58,7 @@ class Worker:
     def __init__(self, name: str, link: Link) -> None:
         self.name, self._link = name, link
         self._calls: dict[str, asyncio.Task[None]] = {}
+        self._attempts: dict[str, Attempt] = {}
         self._tools: Equipment | None = None
         self._policy: RasaPolicy | None = None
         self._phone: Softphone | None = None
@@ -70,6 +71,9 @@ class Worker:
                 return await self._start(Services.model_validate(body))
             case "dial":
                 self._dial(DialOrder.model_validate(body))
+            case "end":
+                if (attempt := self._attempts.get(body["attempt_id"])) is not None:
+                    attempt.end(body["reason"])
             case "stop":
                 self._stopping.set()
             case "health":
@@ -115,7 +119,8 @@ class Worker:
         assert self._tools is not None
         tools = _for_order(self._tools, order)
         try:
-            record = await Attempt(order, tools).run()
+            attempt = self._attempts[order.attempt_id] = Attempt(order, tools)
+            record = await attempt.run()
         except NotDialled as reason:
             await self._report(
                 "not_dialled", attempt_id=order.attempt_id, reason=str(reason), refused=reason.refused
@@ -130,6 +135,8 @@ class Worker:
             await self._report("failed", attempt_id=order.attempt_id, reason=type(fault).__name__)
         else:
             await self._report("closed", record=record.model_dump(mode="json"))
+        finally:
+            self._attempts.pop(order.attempt_id, None)
 
     async def _report(self, kind: str, **body: Any) -> None:
         try:
