@@ -44,12 +44,16 @@ def test_what_and_do_are_two_sentences(what: str, do: str, line: str) -> None:
         (
             "08:00-21:30",
             "8-21:30",
-            ("campaign.yaml:9 (windows.mon)", "'8-21:30' is no calling window", "write it like 09:00-12:00"),
+            (
+                "campaign.yaml:9 (windows.mon-fri)",
+                "'8-21:30' is no calling window",
+                "write it like 09:00-12:00",
+            ),
         ),
         (
             "08:00-21:30",
             "21:30-08:00",
-            ("campaign.yaml:9 (windows.mon)", "'21:30-08:00' ends before it begins"),
+            ("campaign.yaml:9 (windows.mon-fri)", "'21:30-08:00' ends before it begins"),
         ),
         ("mon-fri", "mo-fr", ("campaign.yaml:9 (windows)", "'mo-fr' is no weekday", "mon, tue")),
         ("trunk: simulated", "trunk: east", ("campaign.yaml:6 (trunk)", "'east'", "Known: simulated.")),
@@ -74,12 +78,12 @@ def test_a_campaign_file_that_is_not_there(site: SmallSite) -> None:
 def test_each_bad_row_of_a_list_is_named_before_anything_starts(site: SmallSite) -> None:
     site.write("list.csv", LIST + "A-3,P-3,刘建国,,100.00\nA-4,P-4,孙丽,13800002008,\nA-5,P-5,李雷,12345,9\n")
     before = site.files()
-    line = site.command("voicebot", "run", site.campaign()).refused(
+    line = site.command("voicebot", "run", "--strict", site.campaign()).refused(
         "campaign.yaml:4 (lists)",
         "3 bad rows",
-        "list.csv:4 (phone): the cell is empty",
-        "list.csv:5 (amount_due): the cell is empty",
-        "list.csv:6 (phone)",
+        "list.csv:4 (phone, cell D4): the cell is empty",
+        "list.csv:5 (amount_due, cell E5): the cell is empty",
+        "list.csv:6 (phone, cell D6)",
         "Mend or remove what is named",
     )
     for personal in ("刘建国", "孙丽", "13800002008", "12345"):
@@ -89,14 +93,16 @@ def test_each_bad_row_of_a_list_is_named_before_anything_starts(site: SmallSite)
 
 def test_a_list_with_hundreds_of_bad_rows_stays_one_readable_line(site: SmallSite) -> None:
     site.write("list.csv", LIST + "".join(f"B-{n},P-{n},某某,,1\n" for n in range(300)))
-    line = site.command("voicebot", "run", site.campaign()).refused("300 bad rows", "and 280 more")
+    line = site.command("voicebot", "run", "--strict", site.campaign()).refused(
+        "300 bad rows", "and 280 more"
+    )
     assert len(line) < 2000
 
 
 def test_a_list_without_its_column(site: SmallSite) -> None:
     site.write("list.csv", LIST.replace("amount_due", "sum"))
     site.command("voicebot", "run", site.campaign()).refused(
-        "list.csv:1", "the column 'amount_due' is missing", "Needed: case_id"
+        "list.csv:1", "the column amount_due (应还金额) is missing", "Needed: case_id"
     )
 
 
