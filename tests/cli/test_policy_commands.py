@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from tests.cli.small_site import ROOT, SmallSite
+from voicebot.cli import doctor_site
+from voicebot.settings import load_site
 
 
 @pytest.fixture
@@ -112,3 +114,13 @@ def test_the_cases_of_the_packs(site: SmallSite) -> None:
     assert [one["got"] for one in found["failed"]] == ["HOURS"]
     said = site.command("voicebot", "policy", "test")
     assert said.code == 1 and "CN-TM-01 case 2: expected allow, got HOURS" in said.out
+
+
+def test_an_institution_that_nobody_knows_is_found_before_a_run(site: SmallSite) -> None:
+    """Its stricter parameters would hold for nobody."""
+    own = "institutions: {{{}: {{freq.connected_debtor_day: 1}}}}"
+    for name, good in (("海城消费金融", True), ("海城消费", False)):
+        site.settings(f"policies:\n  - file: {PACK}\n    {own.format(name)}\n")
+        finding = doctor_site.files(load_site(environment=site.environment))
+        assert finding.good is good, finding
+        assert good or name in finding.text

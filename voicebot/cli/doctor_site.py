@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 
 from dialogs.manifest import Manifest
 from sip.trunk import Trunk, load_trunks
+from voicebot.campaign.register_files import load_tools
 from voicebot.cli.finding import Finding
 from voicebot.cli.trunk_probe import answer_to_options
 from voicebot.settings import Site
@@ -29,6 +30,13 @@ def files(site: Site) -> Finding:
             f"{', '.join(missing)} missing", "Write it, or name another file in the site's file."
         )
     packs = ", ".join(pack.label for pack in site.packs())
+    known = {tool.institution for tool in load_tools(site.tools).tools}
+    strangers = {name for policy in site.policies for name in policy.institutions} - known
+    if strangers:
+        return Finding.bad(
+            f"policies.institutions names {', '.join(sorted(strangers))}, who has no caller number",
+            f"Write the institution as in {site.tools}, or its parameters hold for nobody.",
+        )
     return Finding.fine(f"{len(named)} files; rules of {packs}")
 
 
