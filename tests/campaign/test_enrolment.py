@@ -16,7 +16,14 @@ from tests.campaign.paper_lists import INSTITUTION, campaign_of, line, write_lis
 from voicebot.campaign import enrolment as enrolling
 from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
 from voicebot.campaign.enrolment import Enrolled, Enrolment
-from voicebot.campaign.row_sealer import CHUNK, SealedChunk, name_binding, phone_binding, record_binding
+from voicebot.campaign.row_sealer import (
+    CHUNK,
+    SealedChunk,
+    name_binding,
+    notes_binding,
+    phone_binding,
+    record_binding,
+)
 from voicebot.errors import InputError
 from voicebot.store.database import Store
 from voicebot.store.models import (
@@ -99,6 +106,20 @@ def test_what_is_written_can_be_read_with_the_keys_and_with_nothing_else(
     assert (attempt.debtor_id, attempt.case_pk, attempt.due_ms) == (debtor.id, case.id, NOW_MS)
     assert one(store, select(CampaignRow.state)) == "running"
     assert one(store, select(TallyRow.n)) == 3
+
+
+def test_other_columns_are_kept_as_notes(store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "l.csv"
+    text = "case_id,debtor_id,name,phone,amount_due,备注,门店\n"
+    path.write_text(
+        text + "A,P,张伟,13812341234,1,老客户,\nA,P,张伟,13900000000,1,,三号店\nB,Q,李敏,13700000000,1,,\n"
+    )
+    enrol(store, path)
+    with store.reading() as connection:
+        kept = dict(connection.execute(select(CaseRow.case_id, CaseRow.notes_ct)).all())  # type: ignore[arg-type]
+    notes = json.loads(store.keys.decrypt(kept["A"], notes_binding("spring-1", "A")))
+    assert notes == [{"备注": "老客户"}, {"门店": "三号店"}]
+    assert kept["B"] is None
 
 
 def test_nothing_personal_stands_in_the_file(tmp_path: Path, store: Store) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-CASES = ("id", "campaign_id", "case_id", "debtor_id", "agency", "record_ct", "flags", "tail_mac")
+CASES = ("id", "campaign_id", "case_id", "debtor_id", "agency", "record_ct", "flags", "tail_mac", "notes_ct")
 CONTACTS = ("id", "campaign_id", "case_pk", "party", "name_ct", "state")
 POINTS = ("contact_id", "ord", "bix", "source", "evidence")
 ATTEMPTS = (

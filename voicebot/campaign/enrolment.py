@@ -195,8 +195,8 @@ class Enrolment:
             "case_file",
             CASES,
             [
-                (pk, campaign_id, case_id, debtors[debtor], agency, record, flags, tail)
-                for pk, case_id, debtor, agency, record, flags, tail in chunk.cases
+                (pk, campaign_id, case_id, debtors[debtor], agency, record, flags, tail, notes)
+                for pk, case_id, debtor, agency, record, flags, tail, notes in chunk.cases
             ],
         )
         bulk.insert(

@@ -37,8 +37,10 @@ class SealedChunk:
 
     debtors: set[bytes] = field(default_factory=set)
     phones: dict[bytes, bytes] = field(default_factory=dict)
-    cases: list[tuple[int, str, bytes, str | None, bytes, str, str | None]] = field(default_factory=list)
-    "id, case_id, the debtor's blind index, agency, record, flags as JSON, keyed hash of the identity tail"
+    cases: list[tuple[int, str, bytes, str | None, bytes, str, str | None, bytes | None]] = field(
+        default_factory=list
+    )
+    "id, case_id, the debtor's blind index, agency, record, flags as JSON, keyed hash of the tail, notes"
     contacts: list[tuple[int, int, str, bytes]] = field(default_factory=list)
     "id, case, party, name"
     points: list[tuple[int, int, bytes, str, str | None]] = field(default_factory=list)
@@ -66,6 +68,7 @@ def sealed(job: SealingJob, groups: Iterable[list[ListRow]]) -> Iterator[SealedC
                 keys.encrypt(record, record_binding(job.campaign_id, head.case_id)),
                 json.dumps({flag: True for flag in case_flags(head)}),
                 keys.tail_mac(head.case_id, tail) if tail else None,
+                _notes(job, points),
             )
         )
         rank = rank_of(head, job.order, place)
@@ -86,6 +89,15 @@ def sealed(job: SealingJob, groups: Iterable[list[ListRow]]) -> Iterator[SealedC
             chunk = SealedChunk()
     if chunk.cases:
         yield chunk
+
+
+def _notes(job: SealingJob, points: list[ListRow]) -> bytes | None:
+    """The other columns of the rows that have any."""
+    notes = [dict(row.notes) for row in points if row.notes]
+    if not notes:
+        return None
+    text = json.dumps(notes, ensure_ascii=False, separators=(",", ":"))
+    return job.keys.encrypt(text, notes_binding(job.campaign_id, points[0].case_id))
 
 
 def rank_of(head: ListRow, order: str, place: int) -> int:
@@ -149,6 +161,11 @@ def phone_binding(bix: bytes) -> str:
 def record_binding(campaign_id: str, case_id: str) -> str:
     """What a case record's ciphertext is bound to."""
     return f"case_file.record:{campaign_id}/{case_id}"
+
+
+def notes_binding(campaign_id: str, case_id: str) -> str:
+    """What a case's notes are bound to."""
+    return f"case_file.notes:{campaign_id}/{case_id}"
 
 
 def name_binding(case_pk: int) -> str:

@@ -58,6 +58,8 @@ class CaseRow(Base):
     debtor_id: Mapped[int] = mapped_column(ForeignKey("debtor.id"), index=True)
     agency: Mapped[str | None]
     record_ct: Mapped[bytes]
+    notes_ct: Mapped[bytes | None]
+    "The list's other columns, by row: a JSON list of objects."
     flags: Mapped[dict[str, Any]]
     tail_mac: Mapped[str | None]
 

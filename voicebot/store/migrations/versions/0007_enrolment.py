@@ -1,4 +1,4 @@
-"""How far the enrolment of a campaign's lists came."""
+"""How far the enrolment of a campaign's lists came, and the notes of a case."""
 
 from __future__ import annotations
 
@@ -27,6 +27,10 @@ def upgrade() -> None:
         sa.Column("finished_ms", BIG, nullable=True),
     )
 
+    op.add_column("case_file", sa.Column("notes_ct", sa.LargeBinary(), nullable=True))
+
 
 def downgrade() -> None:
+    with op.batch_alter_table("case_file") as batch:
+        batch.drop_column("notes_ct")
     op.drop_table("enrolment")
