@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
-from voicebot.campaign import tally
 from voicebot.campaign.attempts import new_ids
 from voicebot.campaign.bulk_rows import ATTEMPTS, CASES, CONTACTS, POINTS, bulk_rows
 from voicebot.campaign.campaign_file import Campaign
@@ -30,6 +29,7 @@ from voicebot.campaign.row_sealer import (
 )
 from voicebot.campaign.sealing_process import OWN_PROCESS_FROM, sealed_elsewhere
 from voicebot.errors import InputError
+from voicebot.store import tally
 from voicebot.store.database import Store
 from voicebot.store.models import CampaignRow, CaseRow, ContactRow, EnrolmentRow
 from voicebot.store.states import AttemptState
