@@ -114,7 +114,7 @@ def test_wrong_site_settings(site: SmallSite) -> None:
     site.settings("workers: many\n")
     site.command("voicebot", "run", site.campaign()).refused("configs/site.yaml:1 (workers)", "integer")
     site.settings("asr:\n  engine: siri\n")
-    site.command("scripts-review", "status", "dialogs/talktracks/reminder.yaml").refused(
+    site.command("scripts-review", "list").refused(
         "configs/site.yaml:2 (asr.engine)", "'auto', 'whisper' or 'vosk'"
     )
     site.settings("1: x\n")
@@ -197,16 +197,15 @@ def test_explaining_somebody_who_is_not_there(site: SmallSite) -> None:
 def test_talk_tracks_before_the_reviewers(site: SmallSite) -> None:
     track = "dialogs/talktracks/reminder.yaml"
     review = "scripts-review"
-    for command in ("lint", "show", "status"):
+    site.command(review, "list").refused("nothing was submitted on this site yet", "scripts-review submit")
+    for command in ("lint", "show", "simulate"):
         site.command(review, command, "no.yaml").refused("no.yaml", "No such file", "existing file")
     site.command(review, "submit", track, "--as", "nobody").refused(
-        "nobody is called 'nobody'", "people file"
+        "nobody called 'nobody' is registered", "voicebot people list"
     )
-    site.command(review, "submit", track, "--as", "ops-lin").refused(
-        "ops-lin is no author", "the role author"
-    )
-    site.command(review, "approve", track, "--as", "reviewer-sun", "--key", "no.pem").refused("no.pem", "PEM")
-    site.command(review, "status", track, "--site", "no.yaml").refused("no.yaml: there is no such file")
+    site.command(review, "list", "--site", "no.yaml").refused("no.yaml: there is no such file")
+    site.command(review, "show", "reminder@1").refused("reminder@1 was not submitted here")
+    site.command(review, "show", "reminder").refused("'reminder' names no version", "reminder@3")
     wrong = site.write("wrong.yaml", "track:\n  id: x\n  versoin: 1\n")
     site.command(review, "show", wrong.name).refused(
         "wrong.yaml:3 (track.versoin)", "this key is unknown", "spelling"
@@ -215,7 +214,7 @@ def test_talk_tracks_before_the_reviewers(site: SmallSite) -> None:
 
 def test_a_place_that_cannot_be_written(site: SmallSite) -> None:
     site.write("file", "")
-    site.command("scripts-review", "keygen", "file/key.pem").refused(
+    site.command("scripts-review", "keygen", "file/key.pem", "--unencrypted").refused(
         "file", "Check the path and its permissions."
     )
     site.environment["VOICEBOT_STORE"] = "sqlite:///file/store.db"

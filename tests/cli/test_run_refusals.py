@@ -17,26 +17,29 @@ import pytest
 from dialogs.manifest import Manifest
 from dialogs.track import Track
 from tests.cli.small_site import CAMPAIGN, SmallSite
-from voicebot.campaign.demo_site import approve_track, prepare_keys
+from tests.scripts_review.office import by_hand
+from voicebot.campaign.demo_site import approve_tracks, prepare_keys
 from voicebot.settings import load_site
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
 
 REMINDER = Path("dialogs/talktracks/reminder.yaml")
 
 
 def approve(site: SmallSite) -> Track:
-    """The talk track with its two signatures."""
+    """The talk tracks with their signatures."""
     settings = load_site(environment=site.environment)
-    track = Track.load(REMINDER)
     prepare_keys(settings)
-    approve_track(settings, track.id, str(track.version), track.digest)
-    return track
+    assert "reminder@1" in approve_tracks(settings)
+    return Track.load(REMINDER)
 
 
-def write_manifest(site: SmallSite, track: Track) -> None:
+def write_manifest(site: SmallSite, track: Track, **changes: object) -> None:
     """What a run looks for before it starts Rasa."""
     folder = site.folder / "var" / "tracks" / track.digest
     folder.mkdir(parents=True)
-    Manifest.of(track).save(folder / "manifest.json")
+    Manifest.of(track).model_copy(update=changes).save(folder / "manifest.json")
+    (folder / "model.tar.gz").write_bytes(b"")
 
 
 def carrier(site: SmallSite, *ports: int, more: str = "") -> str:
@@ -101,7 +104,9 @@ def test_one_gateway_of_two_that_answers_is_enough(site: SmallSite) -> None:
 
 def test_a_gateway_that_answers_is_not_refused(site: SmallSite) -> None:
     with gateway() as port:
-        site.command("voicebot", "run", carrier(site, port)).refused("campaign.yaml:3 (talk_track)", "is not approved")
+        site.command("voicebot", "run", carrier(site, port)).refused(
+            "campaign.yaml:3 (talk_track)", "is not approved"
+        )
 
 
 def test_a_simulated_trunk_without_simulation(site: SmallSite) -> None:
@@ -137,7 +142,7 @@ def test_an_unknown_talk_track(site: SmallSite) -> None:
     site.command("voicebot", "run", site.campaign("reminder@1", "remindre@1")).refused(
         "campaign.yaml:3 (talk_track)",
         "there is no talk track 'remindre' in dialogs/talktracks",
-        "Did you mean 'reminder'? Known: reminder.",
+        "Did you mean 'reminder'? Known: contact, instalment, reminder.",
     )
     assert site.files() == before
 
@@ -154,37 +159,51 @@ def test_a_talk_track_that_nobody_approved(site: SmallSite) -> None:
 def test_a_version_that_nobody_approved(site: SmallSite) -> None:
     approve(site)
     site.command("voicebot", "run", site.campaign("reminder@1", "reminder@9")).refused(
-        "campaign.yaml:3 (talk_track): the talk track reminder@9 is not approved", "Approved is reminder@1"
+        "campaign.yaml:3 (talk_track): reminder@9 was never submitted", "Approved: reminder@1"
     )
 
 
-def test_an_approved_talk_track_that_was_not_built(site: SmallSite) -> None:
-    track = approve(site)
+def test_a_version_that_was_revoked(site: SmallSite) -> None:
+    approve(site)
+    said = site.command(
+        "scripts-review", "revoke", "reminder@1", "--as", "reviewer-sun", "--reason", "a wrong number"
+    )
+    assert said.code == 0, said.err
     before = site.files()
     site.command("voicebot", "run", site.campaign()).refused(
-        f"campaign.yaml:3 (talk_track): the approved version {track.digest[:12]} of the talk track reminder@1",
-        "is not built",
-        "Run: python -m dialogs.build dialogs/talktracks/reminder.yaml --out var/tracks",
+        "campaign.yaml:3 (talk_track): reminder@1 is not approved: reviewer-sun revoked it", "a wrong number"
     )
     assert site.files() == before
 
 
-def test_the_demo_is_prepared_from_a_built_talk_track(site: SmallSite) -> None:
+def test_an_approved_talk_track_that_cannot_be_built(site: SmallSite) -> None:
+    """What is not built here is built from the store; the Python of this site has no Rasa."""
+    approve(site)
     before = site.files()
-    site.command("voicebot", "demo", "prepare", site.campaign()).refused(
-        "the talk track reminder is not built",
-        "Run: python -m dialogs.build dialogs/talktracks/reminder.yaml",
-    )
-    assert site.files() == before
+    site.command("voicebot", "run", site.campaign()).refused("training failed")
+    new = {name for name in site.files() - before if not name.startswith("runs")}
+    assert not any(name.endswith(("manifest.json", "model.tar.gz")) for name in new)
 
 
-def test_an_approval_whose_signature_does_not_hold(site: SmallSite) -> None:
+def test_a_build_that_says_other_words_than_were_approved(site: SmallSite) -> None:
     track = approve(site)
-    document = site.folder / "var" / "approvals" / f"{track.digest}.json"
-    document.write_text(document.read_text("utf-8").replace('"version": "', '"version": "1'), "utf-8")
+    manifest = Manifest.of(track)
+    lines = {**manifest.lines, "C.end": manifest.lines["C.end"].model_copy(update={"text": "等着瞧。"})}
+    write_manifest(site, track, lines=lines)
+    site.command("voicebot", "run", site.campaign()).refused(
+        "what was built of reminder@1 is not what was approved", "scripts-review prepare reminder@1"
+    )
+
+
+def test_a_record_of_reviews_that_was_touched(site: SmallSite) -> None:
+    approve(site)
+    settings = load_site(environment=site.environment)
+    store = Store.open(settings.store, KeyRing.load(settings.keys))
+    by_hand(store, "UPDATE review SET person = 'reviewer-he' WHERE seq = 2")
+    store.close()
     before = site.files()
     site.command("voicebot", "run", site.campaign()).refused(
-        f"approvals/{track.digest}.json", "does not hold"
+        "the record of reviews was tampered with: review 2", "Run: scripts-review verify."
     )
     assert site.files() == before
 

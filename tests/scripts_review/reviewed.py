@@ -27,6 +27,7 @@ ROLES = {
     "ops-lin": ["operations"],
     "compliance-zhao": ["compliance"],
 }
+VOICE = "kokoro:zf_xiaoxiao"
 SIGNED_AT = "2026-03-01T09:00:00+08:00"
 
 
@@ -40,11 +41,11 @@ def register_people(store: Store) -> None:
         People(store).register(person, "某人", roles, public_text(key_of(person)))
 
 
-def content(track: str = "reminder", version: int = 3, text: str = "track: {}\n") -> TrackContent:
-    """A version that hashes to its digest; what it says is nobody's business here."""
+def content(track: str = "reminder", version: int = 3) -> TrackContent:
+    """A version that reads and hashes to its digest, and says nothing."""
     path = f"talktracks/{track}.yaml"
-    files = ((path, f"# {track} {version}\n{text}"),)
-    return TrackContent(track, version, 1, ("kokoro:zf_xiaoxiao",), path, files)
+    head = f"id: {track}, version: {version}, purpose: a test, institution: bank, lint: 1, voices: [{VOICE}]"
+    return TrackContent(track, version, 1, (VOICE,), path, ((path, f"track: {{{head}}}\n"),))
 
 
 def standing(store: Store, what: TrackContent) -> Standing | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import socket
 import threading
 from collections.abc import Iterator
@@ -12,11 +11,15 @@ from typing import Any
 import pytest
 
 from sip.errors import SipError
+from tests.scripts_review import reviewed
+from tests.scripts_review.office import by_hand
 from voicebot.cli import doctor, doctor_machine, doctor_site
 from voicebot.cli.finding import Finding
 from voicebot.cli.trunk_probe import answer_to_options
 from voicebot.settings import Site
+from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
+from voicebot.store.track_states import Action
 
 
 def site(tmp_path: Path, **changes: Any) -> Site:
@@ -138,34 +141,22 @@ def test_the_store_is_opened_with_the_key_ring(tmp_path: Path) -> None:
 
 def test_a_track_that_was_approved_must_be_built(tmp_path: Path) -> None:
     here = site(tmp_path)
-    assert "no approved talk track" in doctor_site.tracks(here).text
-    here.approvals.mkdir(parents=True)
-    word = {
-        "track": "reminder",
-        "version": "1",
-        "digest": "d" * 64,
-        "state": "approved",
-        "signed_at": "2026-01-01",
-    }
-    (here.approvals / "1.json").write_text(json.dumps(word))
-    unbuilt = doctor_site.tracks(here)
-    assert not unbuilt.good and "approved but not built" in unbuilt.text and "dialogs.build" in unbuilt.do
-    (here.approvals / "0.json").write_text(
-        json.dumps({**word, "state": "revoked", "signed_at": "2026-01-02"})
+    assert "no talk track is approved" in doctor_site.tracks(here).text
+    here.var.mkdir()
+    store = Store.open(here.store, KeyRing.create(here.keys))
+    reviewed.approve(store, reviewed.content("reminder", 1), by=["reviewer-wang"])
+    assert "no talk track is approved" in doctor_site.tracks(here).text, "half-approved"
+    reviewed.append(
+        store, reviewed.signed(store, reviewed.content("reminder", 1), Action.APPROVE, "reviewer-sun")
     )
-    assert "no approved talk track" in doctor_site.tracks(here).text, "the newest word counts"
-
-
-def test_a_damaged_approval_is_one_fault_among_the_others(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    here = site(tmp_path)
-    here.approvals.mkdir(parents=True)
-    (here.approvals / "cut.json").write_text("{")
-    monkeypatch.setattr(doctor, "CHECKS", (("talk tracks", doctor_site.tracks),))
-    told: list[str] = []
-    assert not doctor.examine(here, False, lambda checked: told.append(checked.line()))
-    assert "cut.json: this is no JSON" in told[0]
+    unbuilt = doctor_site.tracks(here)
+    assert not unbuilt.good and "reminder@1" in unbuilt.text and "approved but not built" in unbuilt.text
+    assert unbuilt.do == "Run: scripts-review prepare reminder@1"
+    reviewed.revoke(store, reviewed.content("reminder", 1))
+    assert "no talk track is approved" in doctor_site.tracks(here).text, "the newest word counts"
+    by_hand(store, "DELETE FROM review WHERE seq = 2")
+    store.close()
+    assert "tampered" in doctor_site.tracks(here).text
 
 
 def test_more_legs_than_the_build_takes_are_refused_with_a_number(

@@ -92,9 +92,10 @@ def start(tmp_path: Path) -> Any:
             ]
             (tmp_path / name.replace("demo", "small")).write_text("".join(kept), "utf-8")
         campaign = shutil.copy(HERE / "small.yaml", tmp_path / "small.yaml")
-        shared = {name.upper(): ROOT / "var" / name for name in ("models", "prompts", "tracks", "approvals")}
+        shared = {name.upper(): ROOT / "var" / name for name in ("models", "prompts", "tracks")}
         environment = {f"VOICEBOT_{name}": str(path) for name, path in shared.items()}
         environment |= {"VOICEBOT_VAR": str(var), "VOICEBOT_KEYS": str(ROOT / "var" / "keys.json")}
+        environment["VOICEBOT_STORE"] = f"sqlite:///{ROOT / 'var' / 'voicebot.db'}"
         process = subprocess.Popen(
             [sys.executable, "-m", "voicebot.cli.main", "run", str(campaign)],
             cwd=ROOT,
