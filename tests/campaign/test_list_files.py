@@ -182,6 +182,9 @@ def test_a_broken_quote_costs_its_row_only(tmp_path: Path) -> None:
     assert [row.case_id for row in rows_of(lists)] == ["C-1", "C-2", "C-4", "C-5", "C-7", "C-8"]
     assert bad(lists) == [(4, "row", ""), (7, "row", "")]
     assert "quote" in lists.reasons()[0].reason and lists.reasons()[0].count == 2
+    (written,) = lists.write_rejected(tmp_path)
+    with written.open(encoding="utf-8-sig", newline="") as text:
+        assert [row["case_id"] for row in csv.DictReader(text)] == [rows[2], rows[5]], "the line as it stands"
 
 
 def test_lines_and_cells_after_a_cell_with_line_breaks(tmp_path: Path) -> None:
@@ -199,6 +202,16 @@ def test_a_comma_too_many_shifts_nothing(tmp_path: Path) -> None:
     path.write_text(",".join(NEEDED) + "\nA,P,张伟,13812341234,1,280.00\nB,Q,李敏,13900000000,1,,,\n")
     lists = judge(path)
     assert [row.case_id for row in rows_of(lists)] == ["B"] and bad(lists) == [(2, "row", "")]
+
+
+def test_lists_of_one_name_have_files_of_their_own(tmp_path: Path) -> None:
+    paths = []
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        paths.append(write_list(tmp_path / folder / "l.csv", [line(1, case_id=folder, phone="1")]))
+    written = judge(*paths).write_rejected(tmp_path)
+    assert [path.name for path in written] == ["l-1.rejected.csv", "l-2.rejected.csv"]
+    assert [",a," in path.read_text("utf-8-sig") for path in written] == [True, False]
 
 
 # ---- cases of several rows, in any order ----

@@ -210,13 +210,16 @@ class CampaignLists:
 
     def write_rejected(self, folder: Path) -> list[Path]:
         """Writes NAME.rejected.csv for each list with bad rows; one of a list that is clean now goes."""
+        stems = [table.path.stem for table in self._tables]
         written: list[Path] = []
-        for number, table in enumerate(self._tables):
-            first = next(self.rejected_rows(number), None)
-            if first is None:
-                (folder / f"{table.path.stem}.rejected.csv").unlink(missing_ok=True)
+        for number, (table, stem) in enumerate(zip(self._tables, stems, strict=True)):
+            name = stem if stems.count(stem) == 1 else f"{stem}-{number + 1}"
+            path = folder / f"{name}.rejected.csv"
+            if next(self.rejected_rows(number), None) is None:
+                path.unlink(missing_ok=True)
             else:
-                written.append(write_rejected(table, self.rejected_rows(number), folder))
+                write_rejected(table, self.rejected_rows(number), path)
+                written.append(path)
         return written
 
     def require_clean(self) -> None:

@@ -36,13 +36,12 @@ class CountedReason:
     count: int
 
 
-def write_rejected(table: TableFile, rejected: Iterable[RejectedRow], folder: Path) -> Path:
-    """Writes NAME.rejected.csv: place and reason before the row's own cells, to be mended and read again.
+def write_rejected(table: TableFile, rejected: Iterable[RejectedRow], path: Path) -> None:
+    """Writes a NAME.rejected.csv: place and reason before the row's own cells, to be mended and read again.
 
     It holds personal data, as the list does: only its owner may read it.  `rejected` in the file's order.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{table.path.stem}.rejected.csv"
+    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
     handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8-sig", newline="") as file:
@@ -50,7 +49,6 @@ def write_rejected(table: TableFile, rejected: Iterable[RejectedRow], folder: Pa
         writer.writerow([*REJECTED_COLUMNS, *table.header])
         writer.writerows(_with_cells(table, rejected))
     part.replace(path)
-    return path
 
 
 def _with_cells(table: TableFile, rejected: Iterable[RejectedRow]) -> Iterator[list[object]]:

@@ -40,7 +40,10 @@ BAD_QUOTES = "a quote is not closed, or stands inside of a cell"
 
 
 class Record(NamedTuple):
-    """A row of a table: its number in a spreadsheet, its line in the file, its cells; or why it has none."""
+    """A row of a table: its number in a spreadsheet, its line in the file, its cells.
+
+    With a fault, which says why it cannot be told into cells, the line is the only cell.
+    """
 
     row: int
     line: int
@@ -122,8 +125,7 @@ class TableFile:
                 except StopIteration:
                     break
                 except csv.Error:
-                    lines.put_back_all_but_one()
-                    yield Record(row, line, [], BAD_QUOTES)
+                    yield Record(row, line, [lines.put_back_all_but_one()], BAD_QUOTES)
                     line += 1
                     continue
                 yield Record(row, line, cells)
@@ -171,10 +173,12 @@ class _Lines:
         self.taken.append(line)
         return line
 
-    def put_back_all_but_one(self) -> None:
-        """The first line is lost; what follows it is read anew."""
-        self._again.extendleft(reversed(self.taken[1:]))
+    def put_back_all_but_one(self) -> str:
+        """The first line, which could not be read; what follows it is read anew."""
+        first, *others = self.taken
+        self._again.extendleft(reversed(others))
         self.taken.clear()
+        return first.rstrip("\r\n")
 
 
 def read_table(path: Path | str, required: Sequence[str] = ()) -> Iterator[tuple[int, dict[str, str]]]:
