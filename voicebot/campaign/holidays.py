@@ -1,8 +1,8 @@
 """Which days are public holidays, and which weekend days are worked in their place (调休).
 
-China's are decreed year by year (国务院办公厅关于部分节假日安排的通知), and the package `chinesecalendar` keeps
-them.  A site may give a file instead, which names its source.  A day that a calendar does not know is not
-dialled on.
+China's are decreed year by year (国务院办公厅关于部分节假日安排的通知), and the package `chinesecalendar`
+keeps them.  A site may give a file instead, which names its source.  A day that a calendar does not know is
+not dialled on.
 """
 
 from __future__ import annotations
