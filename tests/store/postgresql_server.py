@@ -33,17 +33,30 @@ class PostgresqlServer:
             shutil.chown(self._folder, OWNER)
         self._data = self._folder / "data"
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        self._start()
+        return self
+
+    def _start(self) -> None:
         options = f"-c listen_addresses='' -c unix_socket_directories={self._folder}"
         options += f" -c fsync={self._fsync}"
         log = str(self._folder / "log")
         self._run(
             "pg_ctl", "-D", str(self._data), "-w", "-t", START_LIMIT_S, "-o", options, "-l", log, "start"
         )
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def restart(self) -> None:
+        """As after a crash: every connection is cut, what was committed is recovered."""
+        self._run("pg_ctl", "-D", str(self._data), "-m", "immediate", "stop")
+        self._start()
+
+    @property
+    def pid(self) -> int:
+        """The server's first process; the others are its children."""
+        return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def url(self) -> str:
         """A new database on this server."""

@@ -42,6 +42,8 @@ COUNT_COLUMNS = ("overdue_days", "plan_count", "plan_alt_count")
 DATE_COLUMNS = ("plan_first_date", "plan_alt_first_date", "last_promise")
 OTHER_COLUMNS = (*MONEY_COLUMNS[1:], *COUNT_COLUMNS, *DATE_COLUMNS)
 SEPARATOR = "\x1f"
+MOST_KEPT = 10_000
+"""Balances that a file's source keeps as it read them: those of the calls under way."""
 _MASK = (1 << 64) - 1
 
 
@@ -80,6 +82,7 @@ class FileBalances:
         self._path, self._zone = path, zone
         self._stamp: tuple[int, int, int] | None = None
         self._known = PackedRows(())
+        self._read: dict[str, Balance] = {}
 
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """Without ids: only reads the file again when it changed."""
@@ -87,18 +90,27 @@ class FileBalances:
             stat = self._path.stat()
             stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if stamp != self._stamp:
-                self._known = _packed(self._path)
+                self._known, self._read = _packed(self._path), {}
                 self._stamp = stamp
         except (OSError, InputError) as fault:
             log.error("balances_unreadable", fault=type(fault).__name__)
-            self._known, self._stamp = PackedRows(()), None
+            self._known, self._read, self._stamp = PackedRows(()), {}, None
         found: dict[str, Balance] = {}
         for case in case_ids:
-            balances = (balance_of(cells, self._zone) for cells in self._known.of(case))
-            balance = next((one for one in balances if one is not None), None)
+            balance = self._read.get(case) or self._balance(case)
             if balance is not None:
                 found[case] = balance
         return found
+
+    def _balance(self, case: str) -> Balance | None:
+        """Read now, and kept for the permission that follows the claim."""
+        balances = (balance_of(cells, self._zone) for cells in self._known.of(case))
+        balance = next((one for one in balances if one is not None), None)
+        if balance is not None:
+            if len(self._read) >= MOST_KEPT:
+                self._read.clear()
+            self._read[case] = balance
+        return balance
 
 
 class PackedRows:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -26,7 +25,7 @@ from voicebot.campaign.workers import LeaseClock
 from voicebot.clock import Clock
 from voicebot.policy.gate import Decision
 from voicebot.store.audit import moment_ms
-from voicebot.store.bulk import Bulk, json_text
+from voicebot.store.bulk import Bulk, json_text, json_value
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.masking import mask_phone
@@ -156,8 +155,12 @@ class Claiming:
             if granted == 0:
                 return _Taken(running, (), 0)
             found = attempts.due(bulk, running.id, now_ms, min(take, granted) if take == wanted else take)
-            asks, later = self._asks(connection, running, found, known, choose_caller, granted, now_ms)
-            asked = self._ask(connection, running, asks, ready)
+            points = self._facts.points(bulk, [one.about.contact_id for one in found])
+            stopped = self._stopped(connection, running, found, points)
+            asks, later = self._asks(
+                bulk, running, found, points, stopped, known, choose_caller, granted, now_ms
+            )
+            asked = self._ask(connection, running, asks, stopped, ready, now)
             allowed = [one for one in asked if one.decision.allowed]
             self._keep(bulk, running, worker, asked, now)
             attempts.push(bulk, later)
@@ -173,27 +176,39 @@ class Claiming:
             cases = attempts.due_cases(Bulk(connection), running.id, now_ms, take)
         return dict.fromkeys(cases) | running.balances.lookup(cases)
 
-    def _asks(
+    def _stopped(
         self,
         connection: Connection,
         running: RunningCampaign,
         found: Sequence[Due],
+        points: Mapping[int, Sequence[Point]],
+    ) -> dict[bytes, str]:
+        """Whom and which of their numbers the stop list forbids, and why."""
+        subjects = [one.about.debtor_bix for one in found]
+        subjects += [one.bix for several in points.values() for one in several]
+        return self._facts.stop_list.reasons_in(connection, subjects, running.campaign.institution)
+
+    def _asks(
+        self,
+        bulk: Bulk,
+        running: RunningCampaign,
+        found: Sequence[Due],
+        points: Mapping[int, Sequence[Point]],
+        stopped: Mapping[bytes, str],
         known: Mapping[str, Balance | None] | None,
         choose_caller: ChooseCaller | None,
         granted: int,
         now_ms: int,
     ) -> tuple[list[tuple[Due, Ask, bytes]], list[tuple[int, str]]]:
         """The calls to ask about, one a person and a number at a time; and those to push back."""
-        campaign, bulk = running.campaign, Bulk(connection)
+        campaign = running.campaign
         balances: Mapping[str, Balance | None]
         if known is None:
             balances = running.balances.lookup({one.about.case_id for one in found})
         else:  # another claim may have taken what was asked for: the others wait for the next look
             balances, found = known, [one for one in found if one.about.case_id in known]
         free = attempts.free_debtors(bulk, (one.about.debtor_id for one in found))
-        points = self._facts.points(bulk, [one.about.contact_id for one in found])
         numbers = attempts.free_phones(bulk, (one.bix for several in points.values() for one in several))
-        stopped = self._facts.stopped(connection, points, campaign.institution)
         asks: list[tuple[Due, Ask, bytes]] = []
         later: list[tuple[int, str]] = []
         for one in found:
@@ -218,7 +233,9 @@ class Claiming:
         connection: Connection,
         running: RunningCampaign,
         asks: Sequence[tuple[Due, Ask, bytes]],
+        stopped: Mapping[bytes, str],
         ready: bool,
+        now: datetime,
     ) -> list[_Asked]:
         answers = self._facts.collect_many(
             connection,
@@ -226,10 +243,10 @@ class Claiming:
             [ask for _due, ask, _sealed in asks],
             digest=running.digest,
             recorder_ready=ready,
+            stopped=stopped,
         )
-        decide = running.gate.decide
         return [
-            _Asked(due, ask, sealed, answer, decide("pre_dial", answer.facts.whole))
+            _Asked(due, ask, sealed, answer, answer.facts.decided(running.gate, now))
             for (due, ask, sealed), answer in zip(asks, answers, strict=True)
         ]
 
@@ -295,7 +312,7 @@ class Claiming:
     def _open(self, running: RunningCampaign, one: _Asked) -> Claim:
         keys, about, balance = self._store.keys, one.due.about, one.ask.balance
         phone = keys.decrypt(one.sealed, phone_binding(one.ask.point.bix))
-        own = json.loads(keys.decrypt(one.due.record_ct, record_binding(running.id, about.case_id)))
+        own = json_value(keys.decrypt(one.due.record_ct, record_binding(running.id, about.case_id)))
         slots: dict[str, tuple[str, str | int]] = {name: (kind, value) for name, (kind, value) in own.items()}
         slots |= running.campaign.shared_slots() | (dict(balance.slots) if balance else {})
         assert one.ask.caller is not None

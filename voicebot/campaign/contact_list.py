@@ -218,8 +218,6 @@ def _not_scientific(column: str, cell: str) -> None:
 
 
 def _money(column: str, text: str) -> int:
-    if plain := _PLAIN_MONEY.fullmatch(text):
-        return int(plain[1]) * 100 + int((plain[2] or "0").ljust(2, "0"))
     try:
         return yuan_to_fen(text)
     except ValueError as fault:
@@ -228,6 +226,8 @@ def _money(column: str, text: str) -> int:
 
 def yuan_to_fen(text: str) -> int:
     """ "1,520.40" → 152040.  ValueError when it is no amount in 元 with at most two decimals."""
+    if usual := _PLAIN_MONEY.fullmatch(text):
+        return int(usual[1]) * 100 + int((usual[2] or "0").ljust(2, "0"))
     plain = unicodedata.normalize("NFKC", text).strip().removeprefix("¥").removesuffix("元").strip()
     if not _MONEY.fullmatch(plain):
         raise ValueError("must be an amount in 元 with at most two decimals")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -48,21 +48,24 @@ class Subjects:
 
     def key(self, parts: Iterable[str]) -> bytes | None:
         """The counter's subject; None when the pack names a part that we do not know."""
-        known: Mapping[str, bytes] = {
-            "institution_id": self.institution.encode(),
-            "collector_id": self.institution.encode(),
-            "debtor_id": self.debtor,
-            "person_id": self.debtor,
-            "debt_id": b"",
-            "phone_hash": self.phone,
-            "contact_id": self.phone,
-        }
-        digest = hashlib.sha256()
+        known = []
         for part in parts:
-            if part not in known:
+            if part not in _PARTS:
                 return None
-            digest.update(len(known[part]).to_bytes(2) + known[part])
-        return digest.digest()[:SUBJECT_BYTES]
+            value = _PARTS[part](self)
+            known.append(len(value).to_bytes(2) + value)
+        return hashlib.sha256(b"".join(known)).digest()[:SUBJECT_BYTES]
+
+
+_PARTS: Mapping[str, Callable[[Subjects], bytes]] = {
+    "institution_id": lambda one: one.institution.encode(),
+    "collector_id": lambda one: one.institution.encode(),
+    "debtor_id": lambda one: one.debtor,
+    "person_id": lambda one: one.debtor,
+    "debt_id": lambda one: b"",
+    "phone_hash": lambda one: one.phone,
+    "contact_id": lambda one: one.phone,
+}
 
 
 class Slot(NamedTuple):

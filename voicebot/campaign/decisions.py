@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
 
 from sqlalchemy import Connection, select
 
-from voicebot.policy.gate import Decision, recorded
+from voicebot.policy.gate import Decision, Gate, recorded
 from voicebot.store.audit import moment_ms
 from voicebot.store.bulk import Bulk, Insert, json_text
 from voicebot.store.models import DecisionBasisRow, DecisionRow
@@ -26,16 +26,30 @@ _DECISION = Insert(
 )
 
 
-@dataclass(frozen=True)
+class SharedFacts:
+    """Facts that are the same for many calls of a group; `kept` is what may be stored of them."""
+
+    __slots__ = ("facts", "kept")
+
+    def __init__(self, facts: Mapping[str, Any]) -> None:
+        self.facts = facts
+        self.kept = recorded(facts)
+
+
 class Facts:
-    """The facts about one intended call: those of its whole group, and its own on top of them."""
+    """The facts about one intended call: those of its group, and its own on top of them."""
 
-    shared: Mapping[str, Any]
-    own: Mapping[str, Any]
-    whole: dict[str, Any] = field(init=False, repr=False)
+    __slots__ = ("kept", "shared", "whole")
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "whole", {**self.shared, **self.own})
+    def __init__(self, shared: SharedFacts, own: Mapping[str, Any]) -> None:
+        self.shared = shared
+        self.whole = {**shared.facts, **own}
+        self.kept = recorded(own)
+
+    def decided(self, gate: Gate, at: datetime) -> Decision:
+        """What the gate says about a call with these facts."""
+        refusals = gate.refusals("pre_dial", self.whole)
+        return Decision("pre_dial", not refusals, refusals, gate.label, {**self.shared.kept, **self.kept}, at)
 
 
 class Decisions:
@@ -44,7 +58,7 @@ class Decisions:
     def __init__(self) -> None:
         self._rows: list[tuple[Any, ...]] = []
         self._bases: dict[bytes, tuple[Any, ...]] = {}
-        self._digests: dict[tuple[int, str, str], bytes] = {}
+        self._digests: dict[tuple[SharedFacts, str], bytes] = {}
 
     def note(self, attempt_id: str, moment: str, decision: Decision, facts: Facts) -> None:
         """`moment` is claim or permit."""
@@ -56,16 +70,16 @@ class Decisions:
                 decision.allowed,
                 json_text(refusals) if refusals else None,
                 self._basis(decision, facts.shared),
-                json_text(recorded(facts.own)),
+                json_text(facts.kept),
                 moment_ms(decision.at),
             )
         )
 
-    def _basis(self, decision: Decision, shared: Mapping[str, Any]) -> bytes:
-        key = (id(shared), decision.gate, decision.pack)
+    def _basis(self, decision: Decision, shared: SharedFacts) -> bytes:
+        key = (shared, decision.pack)
         digest = self._digests.get(key)
         if digest is None:
-            kept = {name: value for name, value in recorded(shared).items() if name != "dial_at"}
+            kept = {name: value for name, value in shared.kept.items() if name != "dial_at"}
             body = {"gate": decision.gate, "pack": decision.pack, "facts": kept}
             digest = self._digests[key] = hashlib.sha256(canonical(body)).digest()[:DIGEST_BYTES]
             self._bases[digest] = (digest, decision.gate, decision.pack, json_text(kept))

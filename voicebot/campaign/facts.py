@@ -17,7 +17,7 @@ from voicebot.campaign.attempts import Subject
 from voicebot.campaign.balances import Balance
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.counters import Counters, Slot, Subjects, Use
-from voicebot.campaign.decisions import Facts
+from voicebot.campaign.decisions import Facts, SharedFacts
 from voicebot.campaign.history import SINCE_CONVERSATION, days_since_conversation
 from voicebot.campaign.reachability import reachability
 from voicebot.clock import Clock
@@ -90,13 +90,6 @@ class FactFinder:
             found.setdefault(contact_id, []).append(Point(bytes(bix), source, evidence))
         return found
 
-    def stopped(
-        self, connection: Connection, points: Mapping[int, Sequence[Point]], institution: str
-    ) -> dict[bytes, str]:
-        """Which of these numbers are on the stop list, and why."""
-        numbers = sorted({one.bix for several in points.values() for one in several})
-        return self.stop_list.reasons_in(connection, numbers, institution)
-
     def collect(
         self,
         connection: Connection,
@@ -125,8 +118,12 @@ class FactFinder:
         *,
         digest: str,
         recorder_ready: bool,
+        stopped: Mapping[bytes, str] | None = None,
     ) -> list[Answer]:
-        """All pre_dial facts about each of the calls, in their order, with one look-up a register."""
+        """All pre_dial facts about each of the calls, in their order, with one look-up a register.
+
+        `stopped` is the stop list's word on these debtors and numbers, when this transaction has it already.
+        """
         bulk, now = Bulk(connection), self._clock.now()
         institution = campaign.institution
         gate = self._gate.of(institution)
@@ -139,13 +136,13 @@ class FactFinder:
             "talktrack": {"approved_hash_matches": self.is_approved(connection, digest)},
         }
         shared = {
-            key: general | self._of_agency(connection, campaign, *key, now)
+            key: SharedFacts(general | self._of_agency(connection, campaign, *key, now))
             for key in {(ask.about.agency, ask.caller) for ask in asks}
         }
         debtors = [ask.about.debtor_bix for ask in asks]
-        stopped = self.stop_list.reasons_in(
-            connection, sorted({*debtors, *(ask.point.bix for ask in asks)}), institution
-        )
+        if stopped is None:
+            numbers = [ask.point.bix for ask in asks]
+            stopped = self.stop_list.reasons_in(connection, [*debtors, *numbers], institution)
         marks = self.marks.facts_of(connection, institution, sorted({ask.about.case_id for ask in asks}))
         agreed = self._agreements.facts_of(connection, sorted(set(debtors)), now)
         subjects = [Subjects(institution, ask.about.debtor_bix, ask.point.bix) for ask in asks]

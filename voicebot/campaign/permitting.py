@@ -13,7 +13,7 @@ from voicebot.campaign.balances import Balance
 from voicebot.campaign.claiming import Refused
 from voicebot.campaign.closing import Closing
 from voicebot.campaign.counters import Slot
-from voicebot.campaign.decisions import Decisions, Facts
+from voicebot.campaign.decisions import Decisions, Facts, SharedFacts
 from voicebot.campaign.events import Events
 from voicebot.campaign.facts import Ask, FactFinder, Point
 from voicebot.campaign.halts import DAY_IS_OVER, halted
@@ -116,7 +116,7 @@ class Permitting:
             refused, back = Refused(running, now), list[Slot]()
             for one, ask, answer in zip(group, asks, answers, strict=True):
                 attempt_id = one.about.attempt_id
-                decision = decided[attempt_id] = running.gate.decide("pre_dial", answer.facts.whole)
+                decision = decided[attempt_id] = answer.facts.decided(running.gate, now)
                 decisions.note(attempt_id, "permit", decision, answer.facts)
                 if decision.allowed:
                     permitted.append((now_ms, attempt_id))
@@ -144,7 +144,7 @@ class Permitting:
     ) -> dict[str, Decision]:
         """Nothing of this campaign is dialled now: it is planned again, and no fault of the attempts."""
         decision = Decision("pre_dial", False, (halt,), running.gate.label, {}, now)
-        nothing = Facts({}, {})
+        nothing = Facts(SharedFacts({}), {})
         ids = [one.about.attempt_id for one in group]
         for attempt_id in ids:
             decisions.note(attempt_id, "permit", decision, nothing)

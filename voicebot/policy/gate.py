@@ -134,15 +134,19 @@ class Gate:
             if isinstance(check, TimeWindow) and rule.gate == "pre_dial":
                 self._hours.append(compile_check(check, pack))
 
-    def decide(self, gate: GateName, facts: Facts) -> Decision:
-        """Asks every rule of one gate.  No I/O."""
-        refusals = tuple(
+    def refusals(self, gate: GateName, facts: Facts) -> tuple[Refusal, ...]:
+        """Asks every rule of one gate; those that forbid it.  No I/O."""
+        return tuple(
             [
                 one.refusal
                 for one in self._rules.get(gate, ())
                 if (one.concerns is None or one.concerns(facts)) and not one.passes(facts)
             ]
         )
+
+    def decide(self, gate: GateName, facts: Facts) -> Decision:
+        """The same as a decision, with its facts as they may be kept."""
+        refusals = self.refusals(gate, facts)
         return Decision(gate, not refusals, refusals, self.label, recorded(facts), self._clock.now())
 
     def asked(self, gate: GateName) -> Sequence[CompiledRule]:

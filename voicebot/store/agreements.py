@@ -18,6 +18,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from voicebot.clock import Clock, WallClock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.models import AgreementRow
 from voicebot.store.stop_list import debtor_index
@@ -25,6 +26,11 @@ from voicebot.store.stop_list import debtor_index
 Kind = Literal["window", "extra_call"]
 SOURCES = ("contract", "recorded_call", "app")
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
+
+_IN_FORCE = Query(
+    """SELECT id FROM agreement
+        WHERE debtor_bix IN ?bytea[] AND revoked_ms IS NULL AND from_ms <= ? AND to_ms > ?"""
+)
 
 
 @dataclass(frozen=True)
@@ -153,13 +159,11 @@ class Agreements:
     ) -> dict[bytes, dict[str, Any]]:
         """The same for many debtors; those without an agreement are left out."""
         now = moment_ms(at)
-        query = select(AgreementRow.__table__).where(
-            AgreementRow.debtor_bix.in_(sorted(set(debtors))),
-            AgreementRow.revoked_ms.is_(None),
-            AgreementRow.from_ms <= now,
-            AgreementRow.to_ms > now,
-        )
+        ids = [row[0] for row in Bulk(connection).rows(_IN_FORCE, sorted(set(debtors)), now, now)]
         found: dict[bytes, dict[str, Any]] = {}
+        if not ids:  # as with nearly everybody
+            return found
+        query = select(AgreementRow.__table__).where(AgreementRow.id.in_(ids))
         for row in connection.execute(query.order_by(AgreementRow.id)):
             facts = found.setdefault(row.debtor_bix, {})
             if row.kind == "window":

@@ -11,9 +11,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Sequence
-from functools import cache
 from typing import Any
 
+from pydantic_core import from_json, to_json
 from sqlalchemy import Connection
 
 Row = tuple[Any, ...]
@@ -155,16 +155,11 @@ class Bulk:
         return int(self._cursor.rowcount)
 
 
-@cache
-def _json_text() -> Callable[[Any], str]:
-    return json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
-
-
 def json_text(value: Any) -> str:
     """Compact JSON, as the columns keep it."""
-    return _json_text()(value)
+    return to_json(value).decode()
 
 
 def json_value(kept: Any) -> Any:
     """A JSON column as the driver gives it: PostgreSQL's has parsed it already."""
-    return json.loads(kept) if isinstance(kept, str) else kept
+    return from_json(kept) if isinstance(kept, str) else kept

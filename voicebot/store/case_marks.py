@@ -12,6 +12,7 @@ from sqlalchemy import Connection, insert, or_, select, update
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.models import MarkRow
 
@@ -21,6 +22,12 @@ EVENTS = ("bereavement", "wedding", "festival")
 CONSENT = "prior_express_consent_id"
 """Its fact is the evidence itself."""
 MARKS = (*HOLDS, *APPROVALS, *EVENTS, CONSENT)
+
+_IN_FORCE = Query(
+    """SELECT case_id, mark, evidence FROM case_mark
+        WHERE institution = ? AND case_id IN ?text[]
+          AND cleared_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?)"""
+)
 
 
 @dataclass(frozen=True)
@@ -112,10 +119,9 @@ class CaseMarks:
         self, connection: Connection, institution: str, case_ids: Iterable[str]
     ) -> dict[str, dict[str, Any]]:
         """The same for many cases; those without a mark are left out."""
-        query = self._in_force(select(MarkRow.case_id, MarkRow.mark, MarkRow.evidence))
-        query = query.where(MarkRow.institution == institution, MarkRow.case_id.in_(sorted(set(case_ids))))
+        now, wanted = moment_ms(self._clock.now()), sorted(set(case_ids))
         found: dict[str, dict[str, Any]] = {}
-        for case_id, mark, evidence in connection.execute(query):
+        for case_id, mark, evidence in Bulk(connection).rows(_IN_FORCE, institution, wanted, now):
             found.setdefault(case_id, {})[mark] = evidence if mark == CONSENT else True
         return found
 

@@ -28,6 +28,8 @@ BUSY_TIMEOUT_S = 30
 """How long a SQLite writer waits for another one."""
 IDLE_IN_TRANSACTION_MS = 10_000
 """PostgreSQL ends a transaction whose client froze, so that its locks do not stay."""
+CHECKPOINT_PAGES = 4000
+"""SQLite copies its log into the file after so much (16 MB): pages that were written often, once."""
 LINK_OPTIONS = {
     "connect_timeout": 3,
     "keepalives": 1,
@@ -207,7 +209,13 @@ def _make_folder(folder: Path) -> None:
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "cache_size=-65536"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "cache_size=-65536",
+        f"wal_autocheckpoint={CHECKPOINT_PAGES}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, func, insert, or_, select, text
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.masking import MASK, mask_phone
 from voicebot.store.models import AttemptRow, CampaignRow, DebtorRow, StopRemovalRow, StopRow
@@ -38,6 +39,13 @@ REASONS: dict[str, Kind] = {
     "REGULATOR": "debtor",
 }
 """The reason codes, and what a reason given in a call stops: that number, or the debtor on every number."""
+
+
+_REASONS = Query(
+    """SELECT subject, reason FROM stop_list
+        WHERE subject IN ?bytea[] AND institution IN ?text[]
+          AND removed_ms IS NULL AND (expires_ms IS NULL OR expires_ms > ?) ORDER BY id"""
+)
 
 
 @dataclass(frozen=True)
@@ -209,13 +217,9 @@ class StopList:
     ) -> dict[bytes, str]:
         """The same for many subjects at once; those that are free are left out."""
         found: dict[bytes, str] = {}
-        query = self._in_force(select(StopRow.subject, StopRow.reason)).order_by(StopRow.id)
-        query = query.where(StopRow.institution.in_([institution, EVERYBODY]))
-        wanted = sorted(set(subjects))
-        for start in range(0, len(wanted), CHUNK):
-            chunk = query.where(StopRow.subject.in_(wanted[start : start + CHUNK]))
-            for subject, reason in connection.execute(chunk):
-                found.setdefault(subject, reason)
+        now, wanted = moment_ms(self._clock.now()), sorted(set(subjects))
+        for subject, reason in Bulk(connection).rows(_REASONS, wanted, [institution, EVERYBODY], now):
+            found.setdefault(bytes(subject), reason)
         return found
 
     def stopped_live(self, worker: str | None = None) -> list[StoppedCall]:
