@@ -53,7 +53,7 @@ class Query:
 def _for_postgresql(mark: re.Match[str]) -> str:
     if mark[2] is not None:
         return mark[2]
-    return "%s" if mark[1] is None else f"= ANY(%s::{mark[1]}[])"
+    return "%s" if mark[1] is None else f"= ANY(%b::{mark[1]}[])"
 
 
 class Insert:
@@ -113,7 +113,7 @@ def _chosen(names: Sequence[str], kinds: Sequence[str]) -> str:
 
 
 def _unnest(names: Sequence[str], kinds: Sequence[str]) -> str:
-    arrays = ", ".join(f"%s::{'text' if kind == 'json' else kind}[]" for kind in kinds)
+    arrays = ", ".join(f"%b::{'text' if kind == 'json' else kind}[]" for kind in kinds)
     return f"unnest({arrays}) AS v({', '.join(names)})"
 
 

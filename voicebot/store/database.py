@@ -16,6 +16,7 @@ import pysqlite3.dbapi2
 import structlog
 from alembic import command
 from alembic.config import Config
+from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
@@ -183,6 +184,7 @@ def _engine(url: str) -> Engine:
         engine = create_engine(
             parsed.set(drivername="sqlite"),
             module=pysqlite3.dbapi2,
+            json_deserializer=from_json,
             connect_args={"timeout": BUSY_TIMEOUT_S, "isolation_level": None, "check_same_thread": False},
             hide_parameters=True,  # they are personal, and a fault's text may be logged
         )
@@ -194,6 +196,7 @@ def _engine(url: str) -> Engine:
         return create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args={"options": options, **LINK_OPTIONS},
+            json_deserializer=from_json,
             pool_pre_ping=True,
             hide_parameters=True,
         )
