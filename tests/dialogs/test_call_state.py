@@ -202,3 +202,36 @@ def test_before_the_due_date_nothing_is_asked_for(track, plan):
 def test_a_run_value_outside_its_closed_set_is_not_spoken(track, plan):
     call = Script(track, plan, agent_eta="马上就好", callback_time="03:00")
     assert call.hear("C.ask_human")["lines"][0]["slots"] == {"agent_eta": "一分钟以内"}
+
+
+def test_persuading_is_told_with_each_turn_and_time_up_closes_politely(track, plan):
+    call = verified(track, plan)
+    assert call.hear("C.no")["persuading"] is True
+    reply = call.hear("event.time_up")
+    assert [line["id"] for line in reply["lines"]] == ["C.bye"]
+    assert reply["command"]["disposition"] == "INFORMED" and reply["persuading"] is False
+
+
+def test_who_did_not_hear_is_told_the_same_again_not_the_stage_s_question(track, plan):
+    call = verified(track, plan)
+    call.hear("A.ask_amount")
+    assert call.lines("C.not_hear") == ["C.repeat", "A.detail", "A.when"]
+    assert call.lines("event.silence") == ["C.silence1"]  # carries nothing: not what is said again
+    assert call.lines("C.not_hear") == ["C.repeat", "A.detail", "A.when"]
+    assert call.state.asks == 2  # said again, not asked again
+
+
+def test_a_question_put_often_enough_is_left_out(track, plan):
+    call = verified(track, plan)
+    assert call.lines("event.not_understood") == ["C.sorry", "A.post"]
+    assert call.lines("C.is_robot") == ["C.robot"]
+    assert call.lines("C.greet") == ["C.go_on"]
+    assert call.state.asks == 2
+
+
+def test_a_contact_is_asked_to_pass_it_on_twice_at_most(track, plan):
+    call = Script(track, plan)
+    assert call.lines("C.other_answers") == ["D.relay"]
+    assert call.lines("C.greet") == ["C.go_on", "D.relay"]
+    assert call.lines("C.greet") == ["C.go_on"]
+    assert call.lines("C.who_are_you") == ["D.who"]
