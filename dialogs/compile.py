@@ -90,7 +90,7 @@ def _domain(track: Track, bank: Bank, found: list[Rule]) -> dict[str, Any]:
         slots[name] = categorical([str(value) for value in values])
     for fact in (*(f"flag_{flag}" for flag in track.flags), *(f"said_{mark}" for mark in track.marks)):
         slots[fact] = {"type": "bool", "mappings": [{"type": "custom"}]}
-    responses: dict[str, Any] = {PLAN: [{"custom": _plan(track)}]}
+    responses: dict[str, Any] = {PLAN: [{"custom": plan_of(track)}]}
     for rule in found:
         responses[action_of(rule)] = [{"custom": step_data(rule)}]
     return {
@@ -102,7 +102,8 @@ def _domain(track: Track, bank: Bank, found: list[Rule]) -> dict[str, Any]:
     }
 
 
-def _plan(track: Track) -> dict[str, Any]:
+def plan_of(track: Track) -> dict[str, Any]:
+    """What the voice channel must know of the track beside its rules."""
     unlikely: dict[str, list[str]] = {name: [] for name in track.stages}
     places: dict[str, dict[str, str]] = {name: {} for name in track.stages}
     for cell in cells(track):
