@@ -40,6 +40,11 @@ class DialogService:
         self._log = self._tracks / "dialog-service.log"
 
     @property
+    def folder(self) -> Path:
+        """Where the builds that it serves lie, and its log."""
+        return self._tracks
+
+    @property
     def pid(self) -> int | None:
         """The Rasa process, while it runs."""
         running = self._process is not None and self._process.returncode is None

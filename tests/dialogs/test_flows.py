@@ -5,41 +5,23 @@ from __future__ import annotations
 import os
 import signal
 import uuid
-from collections.abc import AsyncIterator
-from datetime import date
 from pathlib import Path
 
 import aiohttp
 import pytest
-import pytest_asyncio
 import yaml
 
-from dialogs.build import build
 from dialogs.client import RasaConversation, RasaPolicy
 from dialogs.manifest import Manifest
 from dialogs.policy import DialogUnavailable, Reply, TurnEvent
+from dialogs.rehearsal import Rehearsal, event_of
 from dialogs.service import DialogService
+from tests.dialogs.conftest import TODAY
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(900)]
 
-TRACKS = Path("var/tracks")
-TODAY = date(2025, 11, 24)  # a Monday
 SLOTS = {"callback_day": "今天", "callback_time": "16:30", "call_time": "14:30", "agent_eta": "一两分钟"}
-
-
-@pytest.fixture(scope="module")
-def manifest() -> Manifest:
-    return build(Path("dialogs/talktracks/reminder.yaml"), TRACKS)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def service(manifest: Manifest) -> AsyncIterator[DialogService]:
-    running = DialogService(TRACKS)
-    await running.start()
-    try:
-        yield running
-    finally:
-        await running.stop()
+CALLS = yaml.safe_load((Path(__file__).parent / "calls.yaml").read_text(encoding="utf-8"))
 
 
 async def opened(service: DialogService, manifest: Manifest, **flags: bool) -> RasaConversation:
@@ -51,41 +33,57 @@ async def opened(service: DialogService, manifest: Manifest, **flags: bool) -> R
     return call
 
 
-def event(said: str) -> TurnEvent:
-    """`<verified>` is an event, `<0>` a key, `下周三还|date=2025-12-03` speech with a value."""
-    if said.startswith("<"):
-        name = said.strip("<>")
-        return TurnEvent("dtmf", digit=name) if name.isdigit() else TurnEvent(name)  # type: ignore[arg-type]
-    text, _, value = said.partition("|")
-    return TurnEvent("speech", text=text, values=dict([value.split("=")]) if value else {})
-
-
 def spoken(reply: Reply) -> str:
     return "+".join(line.id for line in reply.lines)
 
 
-CALLS = yaml.safe_load((Path(__file__).parent / "calls.yaml").read_text(encoding="utf-8"))
-
-
 @pytest.mark.parametrize("name", CALLS)
-async def test_a_call(service: DialogService, manifest: Manifest, name: str):
-    said, lines, command = (CALLS[name][key] for key in ("said", "lines", "command"))
-    call = await opened(service, manifest)
-    replies = [await call.turn(event(one)) for one in said]
-    assert [spoken(reply) for reply in replies] == lines
-    assert not any(reply.degraded for reply in replies)
-    given = replies[-1].command
-    if command is None:
+async def test_a_call(service: DialogService, manifests: dict[str, Manifest], name: str):
+    about = CALLS[name]
+    manifest = manifests[about.get("track", "reminder")]
+    flags = dict.fromkeys(about.get("flags", ()), True)
+    async with Rehearsal(service.policy(), manifest, today=TODAY, flags=flags, slots=SLOTS) as talk:
+        for said in about["said"]:
+            await talk.hear(said)
+        answers = talk.answers[1:]
+    for answer, lines in zip(answers, about["lines"], strict=True):
+        assert lines is None or answer.ids == lines, (answer.heard, answer.intent)
+    assert not any(answer.reply.degraded for answer in answers)
+    given = answers[-1].command
+    if about["command"] is None:
         assert given is None
     else:
         assert given is not None
-        assert {key: getattr(given, key) for key in command} == command
-    assert all(reply.command is None or reply.command.action == "handoff" for reply in replies[:-1])
-    for reply in replies:  # what the player refuses must never be asked of it
-        for line in (manifest.lines[one.id] for one in reply.lines):
-            assert line.level <= reply.level
-            assert line.listener in ("unknown", reply.listener)
-    await call.close()
+        assert {key: getattr(given, key) for key in about["command"]} == about["command"]
+    assert all(answer.command is None or answer.command.action == "handoff" for answer in answers[:-1])
+    for answer in answers:  # what the player refuses must never be asked of it
+        for line in (manifest.lines[one.id] for one in answer.lines):
+            assert line.level <= answer.level
+            assert line.listener in ("unknown", answer.listener)
+
+
+async def test_two_versions_of_a_track_live_together(service: DialogService, two_versions: list[Manifest]):
+    """Each call stays with the version that it was opened with, turn by turn, whoever speaks in between."""
+    calls = [
+        Rehearsal(service.policy(), manifest, today=TODAY, slots={})
+        for manifest in two_versions
+        for _ in "ab"
+    ]
+    for call in calls:
+        await call.__aenter__()
+    assert {call.now.ids for call in calls} == {"L.open"}
+    for call in calls:
+        assert (await call.say("对")).ids == "L.check"
+    assert [(await call.say("别再打")).ids for call in reversed(calls)] == [
+        "L.later",
+        "L.later",
+        "L.bye",
+        "L.bye",
+    ]
+    assert two_versions[0].digest != two_versions[1].digest
+    assert "L.later" not in two_versions[0].lines  # the player of the older one would refuse it
+    for call in calls:
+        await call.__aexit__(None, None, None)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +112,7 @@ async def test_a_call(service: DialogService, manifest: Manifest, name: str):
 )
 async def test_the_identity_gate_stays_shut(service: DialogService, manifest: Manifest, said: str):
     call = await opened(service, manifest)
-    reply = await call.turn(event(said))
+    reply = await call.turn(event_of(said))
     assert (reply.level, reply.stage != "verify") == (0, True)
     await call.close()
 
@@ -159,16 +157,16 @@ async def test_strangers_are_turned_away(service: DialogService, manifest: Manif
 
 async def test_calls_side_by_side_do_not_mix(service: DialogService, manifest: Manifest):
     one, other = await opened(service, manifest), await opened(service, manifest)
-    assert spoken(await one.turn(event("<silence>"))) == "C.silence1"
-    assert spoken(await other.turn(event("是我"))) == "C.verify"
-    assert spoken(await one.turn(event("<silence>"))) == "C.silence2"
-    assert spoken(await other.turn(event("<verified>"))) == "A.post"
+    assert spoken(await one.turn(event_of("<silence>"))) == "C.silence1"
+    assert spoken(await other.turn(event_of("是我"))) == "C.verify"
+    assert spoken(await one.turn(event_of("<silence>"))) == "C.silence2"
+    assert spoken(await other.turn(event_of("<verified>"))) == "A.post"
 
 
 async def test_nothing_that_was_said_is_logged(service: DialogService, manifest: Manifest):
     call = await opened(service, manifest)
-    await call.turn(event("我下周三还清那笔花呗独特的词|date=2025-12-03"))
-    written = (TRACKS / "dialog-service.log").read_text(encoding="utf-8", errors="replace")
+    await call.turn(event_of("我下周三还清那笔花呗独特的词|date=2025-12-03"))
+    written = (service.folder / "dialog-service.log").read_text(encoding="utf-8", errors="replace")
     assert "独特的词" not in written and "2025-12-03" not in written
 
 
@@ -178,7 +176,7 @@ async def test_when_the_engine_stops_a_human_is_asked_for(manifest: Manifest, se
     assert service.pid is not None
     os.kill(service.pid, signal.SIGSTOP)
     try:
-        reply = await call.turn(event("是我"))
+        reply = await call.turn(event_of("是我"))
     finally:
         os.kill(service.pid, signal.SIGCONT)
     assert reply.degraded and reply.command is not None
