@@ -8,6 +8,7 @@ import pytest
 
 from dialogs.errors import TrackError
 from dialogs.manifest import Manifest
+from dialogs.schema import schema_text
 from dialogs.track import Track
 from tests.dialogs.small_track import BANK, TRACK, write
 
@@ -105,3 +106,52 @@ def test_a_fault_and_its_mend_are_two_sentences(what: str):
         "t.yaml:3 (lines): unknown slot. Declare it."
     )
     assert str(TrackError(what)) == what
+
+
+def test_the_published_schema_is_made_from_the_model():
+    """An editor must mark what the program refuses.  Made by: python -m dialogs.schema."""
+    assert Path("docs/talk-track.schema.json").read_text(encoding="utf-8") == schema_text()
+
+
+@pytest.mark.parametrize(
+    "path", sorted(Path("dialogs/talktracks").glob("*.yaml")), ids=lambda path: path.stem
+)
+def test_every_track_names_its_schema_for_editors(path: Path):
+    first = path.read_text(encoding="utf-8").splitlines()[0]
+    assert first == "# yaml-language-server: $schema=../../docs/talk-track.schema.json"
+    assert (path.parent / first.partition("=")[2]).resolve() == Path("docs/talk-track.schema.json").resolve()
+
+
+def test_all_faults_of_a_file_are_told_each_with_its_line_and_a_mend(tmp_path: Path):
+    broken = TRACK.replace("level: 1, text", "levle: 1, text").replace("type: money", "type: coins")
+    with pytest.raises(TrackError) as fault:
+        Track.load(write(tmp_path, broken))
+    told = [fault.value, *fault.value.more]
+    lines = {one.line for one in told}
+    assert {7, 11} <= lines
+    assert all(one.do for one in told)
+
+
+PARTS = {"A": ("reminder", 9), "B": ("instalment", 13), "C": ("reminder", 17), "D": ("contact", 10)}
+"""Which track has the lines of a part, and how many intents the part has beside the small words."""
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_every_part_has_its_intents(part: str):
+    track = Track.load(Path(f"dialogs/talktracks/{PARTS[part][0]}.yaml"))
+    own = {"C.yes", "C.no", "C.ack", "C.greet", "C.goodbye", "A.ask_when"}
+    assert sum(intent.startswith(f"{part}.") for intent in set(track.bank.intents) - own) == PARTS[part][1]
+
+
+def test_the_plans_have_slots_of_their_own():
+    track = Track.load(Path("dialogs/talktracks/instalment.yaml"))
+    plan, other = (
+        {slot for name in names for slot in track.lines[name].slots}
+        for names in (
+            ("B.plan", "B.cost", "B.accept_read"),
+            ("B.plan_alt", "B.cost_alt", "B.accept_read_alt"),
+        )
+    )
+    assert {"plan_total", "plan_count", "plan_amount", "plan_first_date"} == plan
+    assert not plan & other
+    assert "payoff_amount" in track.lines["B.full"].slots
