@@ -155,3 +155,15 @@ def test_the_plans_have_slots_of_their_own():
     assert {"plan_total", "plan_count", "plan_amount", "plan_first_date"} == plan
     assert not plan & other
     assert "payoff_amount" in track.lines["B.full"].slots
+
+
+def test_the_digest_covers_the_parts_that_a_track_includes(tmp_path: Path):
+    text = TRACK.replace("utterances:", "include: [part.yaml]\nutterances:").replace(
+        '  L.bye: {to: unknown, level: 0, text: "再见。"}\n', ""
+    )
+    part = tmp_path / "part.yaml"
+    digests = set()
+    for said in ("再见。", "再会。"):
+        part.write_text(f'lines:\n  L.bye: {{to: unknown, level: 0, text: "{said}"}}\n', encoding="utf-8")
+        digests.add(Track.load(write(tmp_path, text)).digest)
+    assert len(digests) == 2
