@@ -19,6 +19,9 @@ ANSWER = {
     "level": 0,
     "listener": "unknown",
     "expects": "open",
+    "persuading": False,
+    "keeps_open": False,
+    "asks": 0,
     "intent": None,
     "confidence": None,
 }
