@@ -50,7 +50,7 @@ def rasa_environment() -> dict[str, str]:
 def build(path: Path, out: Path, rasa_python: Path = RASA_PYTHON) -> Manifest:
     """The manifest of the built track.  TrackError for the track, BuildFailed when training fails."""
     track = Track.load(path)
-    folder = out / track.digest
+    folder = out.resolve() / track.digest  # training runs in a folder of its own
     folder.mkdir(parents=True, exist_ok=True)
     with (
         (folder / "lock").open("w") as lock,
@@ -132,7 +132,7 @@ def main() -> int:
     )
     asked = parser.parse_args()
     try:
-        manifests = build_all(asked.tracks, asked.out.resolve(), asked.rasa_python)
+        manifests = build_all(asked.tracks, asked.out, asked.rasa_python)
     except TrackError as fault:
         for one in (fault, *fault.more):
             print(one, file=sys.stderr)
