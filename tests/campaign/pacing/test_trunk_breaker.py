@@ -65,11 +65,17 @@ def test_the_noise_of_ten_thousand_calls_does_not_open_it(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_hours_of_a_day_do_not_open_it(seed: int, clock: ManualClock, alarms: Alarms) -> None:
-    """From 60 % in the evening down to 10 % in the morning, in 3,000 calls, and up again."""
+@pytest.mark.parametrize("calls_an_hour", [60, 200, 500, 3000])
+def test_the_hours_of_a_day_do_not_open_it(
+    calls_an_hour: int, seed: int, clock: ManualClock, alarms: Alarms
+) -> None:
+    """From 60 % down to 10 % within two hours, up again, twice, after a steady morning."""
     trunk = Trunk(clock, alarms, seed)
-    for step in [*range(60, 9, -1), *range(10, 61)]:
-        assert trunk.calls(60, step / 100) == 0
+    down, up = range(60, 9, -1), range(10, 61)
+    for percent in [*[60] * 50, *down, *up, *down, *up]:
+        for _ in range(calls_an_hour // 25):
+            clock.advance(3600 / calls_an_hour)
+            assert trunk.calls(1, percent / 100) == 0
 
 
 def test_a_503_storm_opens_the_breaker_and_probes_close_it(

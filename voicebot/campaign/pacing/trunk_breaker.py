@@ -14,6 +14,7 @@ last, which is no sign of illness.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Callable
 from enum import StrEnum
@@ -31,10 +32,11 @@ USUAL_FAILURES, STORM = 0.05, 0.5
 """Shares of calls that end in 5xx or a carrier's failure: what happens anyway, and a storm."""
 USUAL_SOUNDLESS, SOUNDLESS = 0.03, 0.4
 """Shares of answered calls from which no RTP arrives."""
-COLLAPSE = 0.25
-"""An answer rate that falls to a quarter of its own baseline has collapsed."""
-BASELINE_CALLS = 200
-"""The baseline forgets: a call counts 1/e after so many more.  It follows the hours of a day."""
+COLLAPSE = 0.1
+"""The answer rate is tested for a fall to a tenth of its baseline; one to less than half is seen in time."""
+BASELINE_CALLS, BASELINE_S = 200, 1800.0
+"""The baseline forgets: a call counts 1/e after so many more, and after so long.  It follows the hours of a
+day; a campaign of few calls an hour has none, for there a collapse cannot be told from the hour."""
 BASELINE_LAG = 60
 """The last so many calls are not in the baseline yet: a collapse must not pull it down first."""
 BASELINE_KNOWN = 100
@@ -171,6 +173,7 @@ class TrunkBreaker:
 
     def _forget(self) -> None:
         self._seen = self._answered = 0.0
+        self._counted_at = self._now()
         self._lately: deque[bool] = deque()
         self._fresh_tests()
 
@@ -198,11 +201,15 @@ class TrunkBreaker:
 
     def _answer_rate_collapsed(self, answered: bool) -> bool:
         self._lately.append(answered)
+        now = self._now()
+        faded = math.exp((self._counted_at - now) / BASELINE_S)
+        self._seen, self._answered, self._counted_at = self._seen * faded, self._answered * faded, now
         if len(self._lately) > BASELINE_LAG:
             keep = 1 - 1 / BASELINE_CALLS
             self._seen = self._seen * keep + 1
             self._answered = self._answered * keep + self._lately.popleft()
         if self._seen < BASELINE_KNOWN:
+            self._collapse = None
             return False
         usual = wilson(self._answered / self._seen, self._seen, CAUTION)
         if usual < LEAST_BASELINE:
