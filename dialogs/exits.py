@@ -25,6 +25,8 @@ from dialogs.yaml_lines import Loc
 NEAR_DAYS, FAR_DAYS = 3, 45
 TIMES = {"given": "18:00", "outside": "23:30"}
 SAMPLE_FEN = "50000"
+NOTHING = "。"
+"""What a recogniser writes when it made nothing of what was said."""
 REPEATS = 3
 """`nth` tells one, two, and three or more times apart."""
 EXTRA_FLAGS = 2
@@ -49,7 +51,8 @@ class Heard:
         if not self.texts:
             kind = self.intent.removeprefix("event.")
             detail = dict(self.values).get("machine", "")
-            return "<#>" if kind == "key" else f"<{kind} {detail}>".replace(" >", ">")
+            unlike = {"key": "<#>", "not_understood": NOTHING}
+            return unlike.get(kind) or f"<{kind} {detail}>".replace(" >", ">")
         text = self.texts[choice % len(self.texts)]
         return "|".join([text, *(f"{name}={value}" for name, value in self.values)])
 

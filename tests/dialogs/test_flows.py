@@ -171,7 +171,7 @@ async def test_nothing_that_was_said_is_logged(service: DialogService, manifest:
 
 
 async def test_when_the_engine_stops_a_human_is_asked_for(manifest: Manifest, service: DialogService):
-    """Last in the file: it stops the process that the other tests use."""
+    """It stops the process that the other tests use, and starts another one for them."""
     call = await opened(service, manifest)
     assert service.pid is not None
     os.kill(service.pid, signal.SIGSTOP)
@@ -187,3 +187,4 @@ async def test_when_the_engine_stops_a_human_is_asked_for(manifest: Manifest, se
     assert spoken(reply) == "C.fault_bye" and reply.command is not None
     assert reply.command.disposition == "CALLBACK"
     assert {"C.handover_fault", "C.fault_bye"} <= set(manifest.lines)
+    await service.start()

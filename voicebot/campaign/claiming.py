@@ -11,24 +11,24 @@ import structlog
 from sqlalchemy import Connection
 
 from voicebot.campaign import attempts, workers
-from voicebot.campaign.attempts import Due, Plan
+from voicebot.campaign.attempts import Due
 from voicebot.campaign.balances import Balance
+from voicebot.campaign.claim import CasesClaimed, Claim, opened
 from voicebot.campaign.counters import CounterFull, Slot
 from voicebot.campaign.decisions import Decisions
-from voicebot.campaign.enrolment import phone_binding, record_binding
 from voicebot.campaign.events import Events
 from voicebot.campaign.facts import Answer, Ask, FactFinder, Point
 from voicebot.campaign.halts import halted
+from voicebot.campaign.refused import Refused
 from voicebot.campaign.running import RunningCampaign, RunningCampaigns
 from voicebot.campaign.trunks import Trunks
 from voicebot.campaign.workers import LeaseClock
 from voicebot.clock import Clock
 from voicebot.policy.gate import Decision
 from voicebot.store.audit import moment_ms
-from voicebot.store.bulk import Bulk, json_text, json_value
+from voicebot.store.bulk import Bulk, json_text
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
-from voicebot.store.masking import mask_phone
 
 log = structlog.get_logger()
 
@@ -43,26 +43,6 @@ MOST_LOOKED_AT = 2000
 
 ChooseCaller = Callable[[Sequence[str], int], str | None]
 """Of the numbers that may be shown to a contact (its id), one that is fit now; None when none is."""
-
-
-@dataclass(frozen=True)
-class Claim:
-    """A claimed attempt.  The number lives in memory only; `slots` are typed case slots."""
-
-    attempt_id: str
-    campaign: str
-    case_id: str
-    phone: str
-    phone_masked: str
-    caller: str
-    trunk: str
-    slots: dict[str, tuple[str, str | int]]
-    flags: dict[str, bool]
-    tail_mac: str | None
-    party: str
-    digest: str
-    pack: str
-    number: int
 
 
 @dataclass(frozen=True)
@@ -97,9 +77,12 @@ class Claiming:
         campaigns: RunningCampaigns,
         trunks: Trunks,
         lease_clock: LeaseClock,
+        bases: set[bytes],
+        cases: CasesClaimed,
     ) -> None:
         self._store, self._clock, self._recorder_ready = store, clock, recorder_ready
         self._facts, self._campaigns, self._trunks, self._lease_clock = facts, campaigns, trunks, lease_clock
+        self._bases, self._cases = bases, cases
 
     def claim(
         self,
@@ -151,22 +134,26 @@ class Claiming:
             if halted(connection, running, self._facts, now, ready) is not None:
                 return _Taken(running, (), 0)
             campaign = running.campaign
-            granted = self._trunks.grant(bulk, campaign.trunk, running.id, campaign.lines, wanted, now_ms)
-            if granted == 0:
+            grant = self._trunks.grant(bulk, campaign.trunk, running.id, campaign.lines, wanted, now_ms)
+            if grant.calls == 0:
                 return _Taken(running, (), 0)
-            found = attempts.due(bulk, running.id, now_ms, min(take, granted) if take == wanted else take)
+            look_at = min(take, grant.calls) if take == wanted else take
+            found = attempts.due(bulk, running.id, now_ms, look_at)
             points = self._facts.points(bulk, [one.about.contact_id for one in found])
             stopped = self._stopped(connection, running, found, points)
             asks, later = self._asks(
-                bulk, running, found, points, stopped, known, choose_caller, granted, now_ms
+                bulk, running, found, points, stopped, known, choose_caller, grant.calls, now_ms
             )
             asked = self._ask(connection, running, asks, stopped, ready, now)
             allowed = [one for one in asked if one.decision.allowed]
-            self._keep(bulk, running, worker, asked, now)
-            attempts.push(bulk, later)
-            self._trunks.take(bulk, campaign.trunk, len(allowed), now_ms)
+            decisions = Decisions(self._bases)
+            with bulk.together():
+                self._keep(bulk, running, worker, asked, now, decisions)
+                attempts.push(bulk, later)
+                grant.take(bulk, len(allowed))
             unsure.update(one.due.about.attempt_id for one in allowed)
         unsure.difference_update(one.due.about.attempt_id for one in allowed)
+        decisions.committed()
         return _Taken(running, allowed, len(found))
 
     def _balances_ahead(self, running: RunningCampaign, take: int) -> Mapping[str, Balance | None]:
@@ -244,6 +231,7 @@ class Claiming:
             digest=running.digest,
             recorder_ready=ready,
             stopped=stopped,
+            approved=True,
         )
         return [
             _Asked(due, ask, sealed, answer, answer.facts.decided(running.gate, now))
@@ -257,10 +245,11 @@ class Claiming:
         worker: str,
         asked: Sequence[_Asked],
         now: datetime,
+        decisions: Decisions,
     ) -> None:
         """Writes the group: decisions, slots, claims, refusals, and what is planned instead of these."""
         now_ms, day = moment_ms(now), running.day(now)
-        decisions, events = Decisions(), Events()
+        events = Events()
         claimed: list[tuple[Any, ...]] = []
         taken: list[tuple[Slot, int]] = []
         refused = Refused(running, now)
@@ -302,36 +291,15 @@ class Claiming:
         """Decrypts numbers and records, outside of the transaction."""
         claims = []
         for one in taken.asked:
+            self._cases.note(one.due.about.attempt_id, taken.running.id, one.due.about.case_id)
             try:
-                claims.append(self._open(taken.running, one))
+                claims.append(
+                    opened(self._store.keys, taken.running, one.due, one.ask, one.sealed, one.decision)
+                )
             except (Unreadable, ValueError) as fault:
                 log.error("claim_unreadable", attempt=one.due.about.attempt_id, fault=type(fault).__name__)
                 spoilt(one.due.about.attempt_id, "its case cannot be read")
         return claims
-
-    def _open(self, running: RunningCampaign, one: _Asked) -> Claim:
-        keys, about, balance = self._store.keys, one.due.about, one.ask.balance
-        phone = keys.decrypt(one.sealed, phone_binding(one.ask.point.bix))
-        own = json_value(keys.decrypt(one.due.record_ct, record_binding(running.id, about.case_id)))
-        slots: dict[str, tuple[str, str | int]] = {name: (kind, value) for name, (kind, value) in own.items()}
-        slots |= running.campaign.shared_slots() | (dict(balance.slots) if balance else {})
-        assert one.ask.caller is not None
-        return Claim(
-            attempt_id=about.attempt_id,
-            campaign=running.id,
-            case_id=about.case_id,
-            phone=phone,
-            phone_masked=mask_phone(phone),
-            caller=one.ask.caller,
-            trunk=running.campaign.trunk,
-            slots=slots,
-            flags={**one.due.flags, "by_agency": about.agency is not None},
-            tail_mac=one.due.tail_mac,
-            party=about.party,
-            digest=running.digest,
-            pack=one.decision.pack,
-            number=about.number,
-        )
 
 
 def _caller(callers: Sequence[str], contact_id: int, choose: ChooseCaller | None) -> str | None:
@@ -354,51 +322,3 @@ def choose_point(
     rotated = [*points[turn:], *points[:turn]]
     usable = [one for one in rotated if one.bix not in stopped] or rotated
     return next((one for one in usable if one.bix in free), None)
-
-
-class Refused:
-    """Attempts that the gate refused: for good, or planned again for when time will have healed it."""
-
-    def __init__(self, running: RunningCampaign, now: datetime) -> None:
-        self._running, self._now = running, now
-        self._rows: list[tuple[Any, ...]] = []
-        self._plans: list[Plan] = []
-        self._finished: list[tuple[str, str, int]] = []
-        self._next_day: list[datetime | None] = []
-
-    def add(self, one: Any, decision: Decision, bix: bytes | None, caller: str | None) -> None:
-        """`one` is a Due or Held attempt."""
-        about, first = one.about, decision.refusals[0]
-        now_ms = moment_ms(self._now)
-        self._rows.append((first.rule, first.reason, bix, caller, now_ms, about.attempt_id))
-        again = self._tomorrow() if all(refusal.passes_by for refusal in decision.refusals) else None
-        if again is None:
-            self._finished.append(("done", first.reason, about.contact_id))
-        else:
-            self._plans.append(
-                Plan(
-                    self._running.id,
-                    about.case_pk,
-                    about.contact_id,
-                    about.debtor_id,
-                    about.number,
-                    moment_ms(again),
-                    one.rank,
-                )
-            )
-        log.info("attempt_refused", attempt=about.attempt_id, rule=first.rule, reason=first.reason)
-
-    def _tomorrow(self) -> datetime | None:
-        if not self._next_day:
-            self._next_day.append(self._running.hours.next_day(self._now))
-        return self._next_day[0]
-
-    def write(self, bulk: Bulk, events: Events, old: str) -> None:
-        """Writes them; they were in state `old`."""
-        attempts.refuse(bulk, self._rows)
-        attempts.plan(bulk, self._plans, moment_ms(self._now))
-        attempts.finish(bulk, self._finished)
-        events.moved(self._running.id, old, "refused", len(self._rows))
-        events.moved(self._running.id, None, "planned", len(self._plans))
-        for _rule, reason, *_rest in self._rows:
-            events.count(self._running.id, f"reason {reason}")

@@ -92,12 +92,13 @@ class Closing:
                     unknown.append((row, outcome))
                 else:
                     ended.append((row, outcome))
-            self._close(bulk, ended, now, events)
-            self.unknown(bulk, unknown, now, events)
             for why, rows in unsent.items():
                 self.not_dialled(bulk, rows, why, now, events, halted=why == STOPPED)
-            self._keep_late(bulk, found, late, now, events)
-            events.write(bulk, moment_ms(now))
+            with bulk.together():
+                self._close(bulk, ended, now, events)
+                self.unknown(bulk, unknown, now, events)
+                self._keep_late(bulk, found, late, now, events)
+                events.write(bulk, moment_ms(now))
         return closed
 
     def _close(
@@ -203,6 +204,7 @@ class Closing:
         """
         now_ms = moment_ms(now)
         self.give_back(bulk, [(row.campaign_id, [Slot.of(kept) for kept in row.reserved]) for row in rows])
+        faults = {} if halted else attempts.faults(bulk, [row.contact_id for row in rows])
         endings = []
         for row in rows:
             new = AttemptState.NOT_DIALLED if row.state == AttemptState.CLAIMED else AttemptState.CLOSED
@@ -212,11 +214,10 @@ class Closing:
             events.moved(row.campaign_id, row.state, new)
             events.count(row.campaign_id, f"disposition {Disposition.NOT_DIALLED}")
         attempts.end(bulk, endings)
-        faults = {} if halted else attempts.faults(bulk, [row.contact_id for row in rows])
         plans, finished = [], []
         for row in rows:
             due = self._campaigns.get(row.campaign_id).hours.next_open(now + NOT_DIALLED_WAIT)
-            if due is None or faults.get(row.contact_id, 0) >= NOT_DIALLED_TRIES:
+            if due is None or (not halted and faults.get(row.contact_id, 0) + 1 >= NOT_DIALLED_TRIES):
                 finished.append(("done", why, row.contact_id))
             else:
                 plans.append(_plan(row, due, same_try=True))

@@ -89,6 +89,7 @@ class Controls:
             new = insert(ControlRow).values(values).returning(ControlRow.seq)
             seq = int(connection.execute(new).scalar_one())
             self._audit.append_in(connection, "campaign_asked", campaign_id, {"wish": wish, "by": by})
+            self._store.barrier(connection)  # no permission straddles the commit
         return seq
 
     def asked_in(self, connection: Connection, campaign_id: str) -> Asked:
@@ -141,6 +142,7 @@ class Controls:
         with self._store.begin() as connection:
             connection.execute(update(CampaignRow).where(CampaignRow.id == campaign_id).values(state="done"))
             self._audit.append_in(connection, "campaign_done", campaign_id, {"why": why})
+            self._store.barrier(connection)
 
 
 def now_ms(connection: Connection) -> int:

@@ -102,23 +102,25 @@ class Counters:
 
     def __init__(self, packs: Iterable[PackBody]) -> None:
         self._specs = {name: spec for pack in packs for name, spec in pack.counters.items()}
-        self._alike: defaultdict[tuple[tuple[str, ...], int], list[str]] = defaultdict(list)
+        self._windows: defaultdict[int, list[str]] = defaultdict(list)
         for name, spec in self._specs.items():
-            self._alike[spec.key, spec.days].append(name)
+            self._windows[spec.days].append(name)
+        self._keys = sorted({spec.key for spec in self._specs.values()})
 
     def uses(self, bulk: Bulk, wanted: Sequence[Subjects], day: int) -> list[dict[str, Use]]:
         """Every counter's use for each of the wanted; one that cannot be keyed is left out."""
         found: list[dict[str, Use]] = [{} for _ in wanted]
-        for (parts, days), names in self._alike.items():
-            keys = [one.key(parts) for one in wanted]
-            subjects = sorted({key for key in keys if key is not None})
-            if not subjects:
-                continue
-            rows = bulk.rows(_USED, day, names, subjects, day - days, day)
+        keys = {parts: [one.key(parts) for one in wanted] for parts in self._keys}
+        for days, names in self._windows.items():
+            asked = {self._specs[name].key for name in names}
+            subjects = sorted({key for parts in asked for key in keys[parts] if key is not None})
+            rows = bulk.rows(_USED, day, names, subjects, day - days, day) if subjects else []
             used = {(row[0], bytes(row[1])): (int(row[2]), int(row[3])) for row in rows}
-            for uses, key in zip(found, keys, strict=True):
-                if key is not None:
-                    uses |= {name: Use(key, *used.get((name, key), (0, 0))) for name in names}
+            for name in names:
+                for uses, key in zip(found, keys[self._specs[name].key], strict=True):
+                    if key is not None:
+                        window, today = used.get((name, key), (0, 0))
+                        uses[name] = Use(key, window, today)
         return found
 
     def slots(
@@ -144,8 +146,10 @@ class Counters:
             wanted[slot] += 1
             caps[slot] = min(cap, caps.get(slot, cap))
         rows = [(*slot, caps[slot], n) for slot, n in sorted(wanted.items())]
-        if any(n > cap for *_slot, cap, n in rows) or bulk.write(_RESERVE, rows) != len(rows):
-            raise CounterFull("a counter was used up by another claim")
+        full = CounterFull("a counter was used up meanwhile")
+        if any(n > cap for *_slot, cap, n in rows):
+            raise full
+        bulk.write(_RESERVE, rows, full)
 
     def give_back(self, bulk: Bulk, slots: Iterable[Slot]) -> None:
         """Returns slots.  Only when it is certain that the call they were for did not count."""

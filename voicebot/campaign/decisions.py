@@ -17,6 +17,7 @@ from voicebot.store.models import DecisionBasisRow, DecisionRow
 from voicebot.store.signatures import canonical
 
 DIGEST_BYTES = 16
+MOST_KNOWN = 1000
 _BASIS = Insert(
     "decision_basis", "digest bytea, gate text, pack text, facts json", "ON CONFLICT (digest) DO NOTHING"
 )
@@ -53,9 +54,13 @@ class Facts:
 
 
 class Decisions:
-    """Collects the decisions of one transaction and writes them at its end."""
+    """Collects the decisions of one transaction and writes them at its end.
 
-    def __init__(self) -> None:
+    `known` are the bases that this process has committed already; see `committed`.
+    """
+
+    def __init__(self, known: set[bytes]) -> None:
+        self._known = known
         self._rows: list[tuple[Any, ...]] = []
         self._bases: dict[bytes, tuple[Any, ...]] = {}
         self._digests: dict[tuple[SharedFacts, str], bytes] = {}
@@ -87,8 +92,15 @@ class Decisions:
 
     def write(self, bulk: Bulk) -> None:
         """Keeps them all."""
-        bulk.write(_BASIS, sorted(self._bases.values()))
+        bulk.write(_BASIS, sorted(row for digest, row in self._bases.items() if digest not in self._known))
         bulk.write(_DECISION, self._rows)
+        self._rows = []
+
+    def committed(self) -> None:
+        """The transaction is: these bases need not be written again."""
+        if len(self._known) > MOST_KNOWN:
+            self._known.clear()
+        self._known.update(self._bases)
 
 
 @dataclass(frozen=True)

@@ -119,10 +119,12 @@ class FactFinder:
         digest: str,
         recorder_ready: bool,
         stopped: Mapping[bytes, str] | None = None,
+        approved: bool | None = None,
     ) -> list[Answer]:
         """All pre_dial facts about each of the calls, in their order, with one look-up a register.
 
-        `stopped` is the stop list's word on these debtors and numbers, when this transaction has it already.
+        `stopped` (the stop list's word on these debtors and numbers) and `approved` (whether the talk track
+        may be spoken) are given when this transaction has asked already.
         """
         bulk, now = Bulk(connection), self._clock.now()
         institution = campaign.institution
@@ -133,12 +135,13 @@ class FactFinder:
             "dial_at": now,
             "party_timezone": campaign.timezone,
             "recorder_ready": recorder_ready,
-            "talktrack": {"approved_hash_matches": self.is_approved(connection, digest)},
+            "talktrack": {
+                "approved_hash_matches": self.is_approved(connection, digest)
+                if approved is None
+                else approved
+            },
         }
-        shared = {
-            key: SharedFacts(general | self._of_agency(connection, campaign, *key, now))
-            for key in {(ask.about.agency, ask.caller) for ask in asks}
-        }
+        shared = self._shared(connection, campaign, asks, general, now)
         debtors = [ask.about.debtor_bix for ask in asks]
         if stopped is None:
             numbers = [ask.point.bix for ask in asks]
@@ -175,25 +178,34 @@ class FactFinder:
             answers.append(Answer(Facts(shared[about.agency, ask.caller], own), free))
         return answers
 
-    def _of_agency(
+    def _shared(
         self,
         connection: Connection,
         campaign: Campaign,
-        agency: str | None,
-        caller: str | None,
+        asks: Sequence[Ask],
+        general: Mapping[str, Any],
         now: datetime,
-    ) -> dict[str, Any]:
-        """What is the same for all calls of an agency (or the institution itself) from one number."""
-        day = now.astimezone(campaign.zone).date()
-        facts: dict[str, Any] = {"by_agency": agency is not None}
-        tool = self._tools.facts_in(connection, caller, campaign.institution, agency, day)
-        if tool is not None:
-            facts["tool"] = tool
-        if agency is not None:
-            about = self._agencies.facts_in(connection, agency, campaign.institution, day)
-            if about is not None:
-                facts["agency"] = about
-        return facts
+    ) -> dict[tuple[str | None, str | None], SharedFacts]:
+        """What is the same for all calls of an agency (None: the institution itself) from one number."""
+        day, institution = now.astimezone(campaign.zone).date(), campaign.institution
+        callers: dict[str | None, set[str]] = {}
+        for ask in asks:
+            callers.setdefault(ask.about.agency, set()).update([ask.caller] if ask.caller else [])
+        names = sorted(agency for agency in callers if agency is not None)
+        agencies = self._agencies.facts_of(connection, names, institution, day) if names else {}
+        found: dict[tuple[str | None, str | None], SharedFacts] = {}
+        for agency, numbers in callers.items():
+            facts: dict[str, Any] = {**general, "by_agency": agency is not None}
+            if agency in agencies:
+                facts["agency"] = agencies[agency]
+            found[agency, None] = SharedFacts(facts)
+            tools = (
+                self._tools.facts_of(connection, sorted(numbers), institution, agency, day) if numbers else {}
+            )
+            for number in numbers:
+                known = {"tool": tools[number]} if number in tools else {}
+                found[agency, number] = SharedFacts(facts | known)
+        return found
 
 
 def _without(uses: Mapping[str, Use], own: Sequence[Slot]) -> dict[str, Use]:

@@ -17,7 +17,8 @@ from voicebot.campaign import workers
 from voicebot.campaign.attempts import LostWorker
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
-from voicebot.campaign.claiming import ChooseCaller, Claim, Claiming
+from voicebot.campaign.claim import CasesClaimed, Claim
+from voicebot.campaign.claiming import ChooseCaller, Claiming
 from voicebot.campaign.closing import Closing, Outcome
 from voicebot.campaign.contact_list import ListRow
 from voicebot.campaign.effects import Effects
@@ -69,11 +70,13 @@ class Ledger:
         self._campaigns = RunningCampaigns(store, gate)
         leases = lease_clock or (workers.server_ms if store.is_postgresql else workers.machine_ms)
         facts = FactFinder(store, gate, clock)
-        self._trunks = Trunks(store)
+        self._trunks, bases, cases = Trunks(store), set[bytes](), CasesClaimed()
         self._closing = Closing(store, clock, facts, self._campaigns)
-        self._claiming = Claiming(store, clock, recorder_ready, facts, self._campaigns, self._trunks, leases)
+        self._claiming = Claiming(
+            store, clock, recorder_ready, facts, self._campaigns, self._trunks, leases, bases, cases
+        )
         self._permitting = Permitting(
-            store, clock, recorder_ready, facts, self._closing, self._campaigns, leases
+            store, clock, recorder_ready, facts, self._closing, self._campaigns, leases, bases, cases
         )
         self._effects = Effects(store, clock, facts, self._campaigns)
         self._fencing = Fencing(store, clock, self._closing, leases)

@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 from voicebot.campaign import attempts, workers
 from voicebot.campaign.attempts import Held, LostWorker
 from voicebot.campaign.balances import Balance
-from voicebot.campaign.claiming import Refused
+from voicebot.campaign.claim import CasesClaimed
 from voicebot.campaign.closing import Closing
 from voicebot.campaign.counters import Slot
 from voicebot.campaign.decisions import Decisions, Facts, SharedFacts
 from voicebot.campaign.events import Events
 from voicebot.campaign.facts import Ask, FactFinder, Point
 from voicebot.campaign.halts import DAY_IS_OVER, halted
+from voicebot.campaign.refused import Refused
 from voicebot.campaign.running import RunningCampaign, RunningCampaigns
 from voicebot.campaign.workers import LeaseClock
 from voicebot.clock import Clock
@@ -44,10 +45,12 @@ class Permitting:
         closing: Closing,
         campaigns: RunningCampaigns,
         lease_clock: LeaseClock,
+        bases: set[bytes],
+        cases: CasesClaimed,
     ) -> None:
         self._store, self._clock, self._recorder_ready = store, clock, recorder_ready
         self._facts, self._closing, self._campaigns = facts, closing, campaigns
-        self._lease_clock = lease_clock
+        self._lease_clock, self._bases, self._cases = lease_clock, bases, cases
 
     def permit_many(self, attempt_ids: Sequence[str], worker: str, unsure: set[str]) -> dict[str, Decision]:
         """See Ledger.permit_many.  `unsure` holds the ids while they commit."""
@@ -59,20 +62,26 @@ class Permitting:
             held = attempts.held(bulk, attempt_ids)
             self._check(held, attempt_ids, worker)
             decided: dict[str, Decision] = {}
+            decisions = Decisions(self._bases)
             for campaign_id in sorted({one.campaign_id for one in held}):
                 running = self._campaigns.get(campaign_id)
                 group = [one for one in held if one.campaign_id == campaign_id]
-                decided |= self._decide(connection, running, group, balances.get(campaign_id, {}), now)
+                decided |= self._decide(
+                    connection, running, group, balances.get(campaign_id, {}), now, decisions
+                )
             unsure.update(attempt_ids)
         unsure.difference_update(attempt_ids)
+        decisions.committed()
         return decided
 
     def _balances(self, attempt_ids: Sequence[str]) -> dict[str, Mapping[str, Balance]]:
         """Balances by campaign and case, asked for before the store is locked."""
-        with self._store.reading() as connection:
-            rows = Bulk(connection).rows(_CASES, list(attempt_ids))
+        known = [self._cases.take(attempt_id) for attempt_id in attempt_ids]
+        if None in known:  # claimed by another process
+            with self._store.reading() as connection:
+                known = [(one[0], one[1]) for one in Bulk(connection).rows(_CASES, list(attempt_ids))]
         cases: dict[str, set[str]] = {}
-        for campaign_id, case_id in rows:
+        for campaign_id, case_id in filter(None, known):
             cases.setdefault(campaign_id, set()).add(case_id)
         return {one: self._campaigns.get(one).balances.lookup(wanted) for one, wanted in cases.items()}
 
@@ -95,10 +104,11 @@ class Permitting:
         group: Sequence[Held],
         balances: Mapping[str, Balance],
         now: datetime,
+        decisions: Decisions,
     ) -> dict[str, Decision]:
         """The decisions on one campaign's attempts, written."""
         bulk, now_ms = Bulk(connection), moment_ms(now)
-        decisions, events = Decisions(), Events()
+        events = Events()
         ready = self._recorder_ready()
         decided: dict[str, Decision] = {}
         if (halt := halted(connection, running, self._facts, now, ready)) is not None:
@@ -110,7 +120,12 @@ class Permitting:
         if group:
             asks = self._asks(bulk, group, balances)
             answers = self._facts.collect_many(
-                connection, running.campaign, asks, digest=running.digest, recorder_ready=ready
+                connection,
+                running.campaign,
+                asks,
+                digest=running.digest,
+                recorder_ready=ready,
+                approved=True,
             )
             permitted: list[tuple[int, str]] = []
             refused, back = Refused(running, now), list[Slot]()
@@ -124,12 +139,16 @@ class Permitting:
                 else:
                     refused.add(one, decision, one.bix, one.caller)
                     back += ask.own
-            self._facts.counters_of(running.campaign.institution).give_back(bulk, back)
-            attempts.dial(bulk, permitted)
             events.moved(running.id, "claimed", "dialling", len(permitted))
-            refused.write(bulk, events, "claimed")
-        decisions.write(bulk)
-        events.write(bulk, now_ms)
+            with bulk.together():
+                self._facts.counters_of(running.campaign.institution).give_back(bulk, back)
+                attempts.dial(bulk, permitted)
+                refused.write(bulk, events, "claimed")
+                decisions.write(bulk)
+                events.write(bulk, now_ms)
+        else:
+            decisions.write(bulk)
+            events.write(bulk, now_ms)
         return decided
 
     def _halt(

@@ -8,11 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Protocol, TypeVar
-from zoneinfo import ZoneInfo
+from typing import Any, Protocol
 
 import structlog
 
@@ -20,17 +17,22 @@ from handoff.queue import AgentQueue
 from handoff.seat_line import KINDS, answer_desk
 from voicebot.call.record import CallRecord
 from voicebot.campaign.closing import STOPPED
+from voicebot.campaign.journal import is_away
 from voicebot.campaign.ledger import Ledger
+from voicebot.campaign.outcomes import Outcomes
+from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.worker_pool import WorkerPool
-from voicebot.store.database import Store
-from voicebot.store.records import save_record
 from voicebot.store.states import AttemptState, Disposition
 
 log = structlog.get_logger()
-T = TypeVar("T")
 
 MOST_NOT_DIALLED = 20
 """So many in a row mean that a part of the site is down: the run stops instead of spinning."""
+SETTLING_LOOK_S = 0.01
+STORE_AWAY = "the store does not answer"
+"""Why an order led to no INVITE while the store was away."""
+NO_FAULT = frozenset({STOPPED, STORE_AWAY})
+"""Reasons that are no fault of a line or trunk, and do not add up."""
 
 
 class Watcher(Protocol):
@@ -66,26 +68,22 @@ class Reports:
     def __init__(
         self,
         *,
-        store: Store,
         ledger: Ledger,
+        outcomes: Outcomes,
         queue: AgentQueue,
         watcher: Watcher,
-        zone: ZoneInfo,
         pool: Callable[[], WorkerPool],
+        pacing: CampaignPacing,
     ) -> None:
-        self._store, self._ledger, self._queue = store, ledger, queue
-        self._watcher, self._zone, self._pool = watcher, zone, pool
-        # SQLite has one writer: every access goes through this one thread, never the event loop.
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="store")
+        self._ledger, self._outcomes, self._queue = ledger, outcomes, queue
+        self._watcher, self._pool, self._pacing = watcher, pool, pacing
+        self._permitted: set[str] = set()
+        "Permits whose INVITE has not left yet, as far as the workers have told."
+        self.ringing: set[str] = set()
+        "Dialled and not answered yet."
         self.facts = RunFacts()
         self.stopping = asyncio.Event()
         self.nudge = asyncio.Event()
-
-    async def in_store(self, work: Callable[..., T], *arguments: Any, **named: Any) -> T:
-        """Runs `work` on the store's thread."""
-        return await asyncio.get_running_loop().run_in_executor(
-            self._database, lambda: work(*arguments, **named)
-        )
 
     def stop(self, fault: str = "") -> None:
         """No further dial from now on; calls in progress go on to their end."""
@@ -98,14 +96,18 @@ class Reports:
     async def hear(self, worker: str, kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
         """One message of a worker; returns the answer, if it is a question."""
         if kind in KINDS:
-            return answer_desk(self._queue, worker, kind, body)
+            answer = answer_desk(self._queue, worker, kind, body)
+            self._pacing.desk(kind, body, answer)
+            return answer
         match kind:
             case "permit":
                 return await self._permit(body["attempt_id"], worker)
             case "progress":
                 await self._progress(body)
+            case "invited":
+                self._permitted.discard(body["attempt_id"])
             case "effects":
-                await self.in_store(
+                await self._outcomes.in_store(
                     self._ledger.apply_outcome,
                     body["attempt_id"],
                     stop_list=body["stop_list"],
@@ -122,27 +124,61 @@ class Reports:
     async def _permit(self, attempt_id: str, worker: str) -> dict[str, Any]:
         if self.stopping.is_set():
             return {"allowed": False, "reason": STOPPED}
-        decision = await self.in_store(self._ledger.permit, attempt_id, worker)
+        self._permitted.add(attempt_id)
+        try:
+            decision = await self._outcomes.in_store(self._ledger.permit, attempt_id, worker)
+        except BaseException as fault:
+            self._permitted.discard(attempt_id)
+            if is_away(fault):  # it may have been written all the same; then the outcome corrects it
+                return {"allowed": False, "reason": STORE_AWAY}
+            raise
         if not decision.allowed:
+            self._permitted.discard(attempt_id)
             first = decision.refusals[0]
             self._watcher.update(attempt_id, state="refused", disposition=first.reason)
             return {"allowed": False, "reason": first.reason}
+        self.ringing.add(attempt_id)
+        self._pacing.dialled(attempt_id)
         self.facts.not_dialled = 0
         self._watcher.update(attempt_id, state="dialling")
         return {"allowed": True}
 
+    async def settled(self, within_s: float) -> bool:
+        """Waits until every INVITE that was permitted has left; False when one did not within the time."""
+        for _ in range(int(within_s / SETTLING_LOOK_S)):
+            if not self._permitted:
+                return True
+            await asyncio.sleep(SETTLING_LOOK_S)
+        return not self._permitted
+
     async def _progress(self, body: dict[str, Any]) -> None:
         attempt_id = body.pop("attempt_id")
-        if (state := body.get("state")) in (AttemptState.RINGING, AttemptState.ANSWERED):
-            await self.in_store(self._ledger.mark, attempt_id, AttemptState(state))
+        state = body.get("state")
         self._watcher.update(attempt_id, **body)
+        if state == AttemptState.RINGING:
+            self._pacing.ringing(attempt_id)
+        if state == AttemptState.ANSWERED:
+            self.ringing.discard(attempt_id)
+            self._pacing.answered(attempt_id)
+        if state in (AttemptState.RINGING, AttemptState.ANSWERED) and not self._outcomes.away:
+            await self._mark(attempt_id, AttemptState(state))
+
+    async def _mark(self, attempt_id: str, state: AttemptState) -> None:
+        try:
+            await self._outcomes.in_store(self._ledger.mark, attempt_id, state)
+        except Exception as fault:
+            if not is_away(fault):  # away: the record will tell it again
+                raise
 
     async def _closed(self, worker: str, body: dict[str, Any]) -> None:
         attempt_id = str(body["attempt_id"])
         shown = {"state": "unknown", "disposition": Disposition.UNKNOWN.value}
         try:
             record = CallRecord.model_validate(body)
-            await self._twice(self._write, record)
+            self._pacing.ended(
+                attempt_id, sip_code=record.sip_code, disposition=record.disposition, rtp=_sound(record)
+            )
+            await self._outcomes.closed(record)
             shown = {"state": "closed", "disposition": record.disposition.value}
         except Exception as fault:  # the record is lost; the attempt must not stay open, nor the line taken
             name = type(fault).__name__
@@ -152,41 +188,13 @@ class Reports:
         finally:
             self._finish(worker, attempt_id, **shown)
 
-    def _write(self, record: CallRecord) -> None:
-        save_record(self._store, record)
-        # A stop-list wish that could not be written during the call: it is in the record, and written now.
-        late = any(event.kind == "effects_late" for event in record.events)
-        self._ledger.apply_outcome(
-            record.attempt_id,
-            stop_list=record.stop_list if late else None,
-            hold=record.hold if late else None,
-            promise_date=record.promise_date,
-            callback_at=self._moment(record.callback_at),
-        )
-        self._ledger.close(
-            record.attempt_id,
-            record.disposition,
-            answered=record.answered_at is not None,
-            sip_code=record.sip_code,
-        )
-
-    async def _twice(self, work: Callable[..., object], *arguments: Any) -> None:
-        """A store may be busy for a moment: one more try, whose fault counts.  A ValueError is no such."""
-        try:
-            await self.in_store(work, *arguments)
-        except ValueError:
-            raise
-        except Exception as fault:
-            log.warning("store_write_repeated", fault=type(fault).__name__)
-            await self.in_store(work, *arguments)
-
     async def _without_record(self, worker: str, kind: str, body: dict[str, Any]) -> None:
         attempt_id, reason = body["attempt_id"], body["reason"]
         shown = "not dialled"
         try:
             if kind == "failed":
                 shown = await self._unknown(attempt_id, reason)
-            elif body.get("refused") and reason != STOPPED:
+            elif body.get("refused") and reason not in NO_FAULT:
                 shown = "refused"
             else:
                 await self.not_dialled(attempt_id, reason)
@@ -194,40 +202,39 @@ class Reports:
             self._finish(worker, attempt_id, state=shown, disposition=reason)
 
     async def _unknown(self, attempt_id: str, reason: str) -> str:
-        """The call broke on the way.  Whether it was answered is not certain, so it counts; without a permit
-        it certainly was not dialled.  Returns what to show."""
+        """The call broke on the way.  Returns what to show."""
         try:
-            await self._twice(self._close_unknown, attempt_id)
-        except ValueError:  # the ledger: it was never dialled
-            await self.not_dialled(attempt_id, reason)
-            return "not dialled"
+            shown = await self._outcomes.unknown(attempt_id, reason)
         except Exception as fault:
             self.stop(f"the store does not write ({type(fault).__name__})")
             return "unknown"
-        self.facts.lost += 1
-        return "unknown"
-
-    def _close_unknown(self, attempt_id: str) -> None:
-        self._ledger.close(attempt_id, Disposition.UNKNOWN, answered=True)
+        if shown == "unknown":
+            self.facts.lost += 1
+        else:
+            self._count_not_dialled(attempt_id, reason)
+        return shown
 
     async def not_dialled(self, attempt_id: str, reason: str) -> None:
         """An order that led to no INVITE; its contact is planned again.  A run that only fails is stopped."""
-        if reason != STOPPED:
-            self.facts.not_dialled += 1
-            self.facts.why_not_dialled = reason
-            log.warning("not_dialled", attempt_id=attempt_id, reason=reason)
-            if self.facts.not_dialled >= MOST_NOT_DIALLED:
-                self.stop(f"{self.facts.not_dialled} attempts in a row were not dialled: {reason}")
+        self._count_not_dialled(attempt_id, reason)
         try:
-            await self._twice(self._ledger.not_dialled, attempt_id, reason)
+            await self._outcomes.not_dialled(attempt_id, STOPPED if reason in NO_FAULT else reason)
         except Exception as fault:
             self.stop(f"the store does not write ({type(fault).__name__})")
 
-    def _moment(self, local: str | None) -> datetime | None:
-        """A call-back is agreed in the campaign's local time."""
-        return None if local is None else datetime.fromisoformat(local).replace(tzinfo=self._zone)
+    def _count_not_dialled(self, attempt_id: str, reason: str) -> None:
+        if reason in NO_FAULT:
+            return
+        self.facts.not_dialled += 1
+        self.facts.why_not_dialled = reason
+        log.warning("not_dialled", attempt_id=attempt_id, reason=reason)
+        if self.facts.not_dialled >= MOST_NOT_DIALLED:
+            self.stop(f"{self.facts.not_dialled} attempts in a row were not dialled: {reason}")
 
     def _finish(self, worker: str, attempt_id: str, **shown: str) -> None:
+        self._permitted.discard(attempt_id)
+        self.ringing.discard(attempt_id)
+        self._pacing.dropped(attempt_id)  # nothing, when its end was told already
         self._pool().finished(worker, attempt_id)
         self._watcher.update(attempt_id, line="", **shown)
         self.nudge.set()
@@ -235,10 +242,16 @@ class Reports:
     async def on_death(self, worker: str, attempts: set[str]) -> None:
         """A worker ended with `attempts` on its lines: they are unknown, and its agents are free."""
         self._queue.lose_worker(worker)
+        self._permitted -= attempts
+        self.ringing -= attempts
+        for attempt_id in attempts:
+            self._pacing.dropped(attempt_id)
+        lost: list[str] | None = None
         try:
-            lost = await self.in_store(self._ledger.lose_worker, worker)
+            lost = await self._outcomes.lose_worker(worker)
         except Exception as fault:
             self.stop(f"the store does not write ({type(fault).__name__})")
+        if lost is None:  # not written yet: what it held counts as lost until then
             lost = sorted(attempts)
         self.facts.lost += len(lost)
         for attempt_id in lost:
@@ -247,6 +260,9 @@ class Reports:
             self._watcher.update(attempt_id, state="not dialled", disposition="", line="")
         self.nudge.set()
 
-    def close(self) -> None:
-        """Waits for what the store still writes."""
-        self._database.shutdown(wait=True)
+
+def _sound(record: CallRecord) -> bool | None:
+    """Whether sound arrived from an answered call; None when it was not answered."""
+    if record.answered_at is None:
+        return None
+    return not any(event.kind == "no_rtp" for event in record.events)

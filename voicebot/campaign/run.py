@@ -1,57 +1,53 @@
-"""Puts a run together: store, gate, track, services, workers, and in simulations the world of callees.
+"""One process at work on one campaign: the run that a person started, or a worker on a further machine.
 
-Everything is started with a deadline and stopped in reverse order, whatever happens in between.
+Both are the same but for their beginning: a run enrols its campaign, or goes on with an unfinished one; a
+worker joins what is running.  What was done is reported, whatever ends it.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-import shutil
 import signal
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
 import structlog
 
-from dialogs.manifest import Manifest
-from dialogs.service import DialogService
-from handoff.agents import GateQualification, load_agents, place_simulated
-from handoff.queue import AgentQueue
-from handoff.settings import load_queues
-from sip.trunk import Trunk, load_trunks
-from voicebot.call.order import Services
+from sip.trunk import Trunk
 from voicebot.call.record import CallRecord, Engines
 from voicebot.campaign.approved_track import approved_digest
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.campaign_lists import good_rows
-from voicebot.campaign.children import Child
+from voicebot.campaign.campaign_lists import CampaignLists
+from voicebot.campaign.control import Controls
+from voicebot.campaign.edited_file import EditedFile, read_campaign
+from voicebot.campaign.enlisting import begin_or_go_on, take_over
+from voicebot.campaign.journal import Journal, is_away
 from voicebot.campaign.ledger import Ledger
+from voicebot.campaign.nodes import Nodes
+from voicebot.campaign.pacing.alarms import Alarm, Alarms
+from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
+from voicebot.campaign.pacing_memory import PacingMemory
 from voicebot.campaign.progress import RefusedRow
-from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.reports import Watcher
-from voicebot.campaign.services import Service, SpeechProcess, keepers
-from voicebot.campaign.supervisor import Supervisor
+from voicebot.campaign.services import keepers
+from voicebot.campaign.station import Station
+from voicebot.campaign.steering import Steering
+from voicebot.campaign.store_watch import StoreWatch
+from voicebot.campaign.supervisor import Supervisor, calls_per_second
+from voicebot.campaign.upkeep import Upkeep
+from voicebot.campaign.workers import LONGEST_CALL_S
 from voicebot.clock import Clock
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
-from voicebot.speech.tts.cache import PromptCache
 from voicebot.store.approvals import Approvals
 from voicebot.store.database import Store
 from voicebot.store.records import records
 
 log = structlog.get_logger()
-
-WORLD_READY_S = 60.0
-CALLBACK_AHEAD = timedelta(hours=2)
-"""When a call-back is offered without the callee naming a time."""
 
 
 @dataclass
@@ -69,11 +65,13 @@ class RunResult:
     "A fault of the run itself, for a person."
     interrupted: bool = False
     "Ended at once, with calls in progress."
+    alarms: list[dict[str, Any]] = field(default_factory=list)
+    "Everything that an alarm was raised for."
 
 
 @dataclass
 class CampaignRun:
-    """One run.  `folder` receives recordings, logs and the world's results."""
+    """One process's part.  `folder` receives recordings, logs and the world's results."""
 
     site: Site
     campaign: Campaign
@@ -84,8 +82,23 @@ class CampaignRun:
     watcher: Watcher
     say: Callable[[str], None]
     "Told each step of the start, for a person."
+    tell: Callable[[str], None]
+    "Told what a person must know while it runs."
     sole_owner: bool = False
     "Nobody else works on this store: attempts that are open at the start were left over."
+    lists: CampaignLists | None = None
+    "Whom to call; a worker has none."
+    file: Path | None = None
+    "The campaign's file, which is followed when it is edited."
+    afresh: bool = False
+    "Begin anew although the campaign is unfinished."
+    joins: str | None = None
+    "The running campaign (its id) that a worker takes part in."
+    register: Store | None = None
+    "Where people revoke as well: the site's store, when a simulated run has one of its own."
+    longest_call_s: float = LONGEST_CALL_S
+    "What a silent node had dialled is given up so long after its lease."
+    new_station: Callable[..., Station] = Station
     calling: bool = False
     "From here on there is something to keep."
     interrupted: bool = False
@@ -93,42 +106,25 @@ class CampaignRun:
     async def run(self) -> RunResult:
         """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
         self._obey_signals()
-        digest = approved_digest(self.site, self.campaign, Approvals(self.store))
-        manifest = Manifest.load(self.site.tracks / digest / "manifest.json")
-        rows = good_rows(self.campaign)
+        digest = self._digest()
+        station = self.new_station(self.site, self.campaign, self.gate, self.clock, self.folder, self.say)
+        ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=station.recorder_ready)
+        memory = PacingMemory(self.store, self.clock)
         async with AsyncExitStack() as stack:
-            sockets = Path(tempfile.mkdtemp(prefix="vb-"))  # Unix socket paths must be short
-            stack.callback(shutil.rmtree, sockets, ignore_errors=True)
-            speech, dialog, world = await self._start_services(stack, sockets)
-            watched: dict[str, Service] = {"speech": speech, "dialog": dialog}
-            trunk = self._trunk(world)
-            queue = self._queue(world)
-            prompts = PromptsAhead(
-                manifest, PromptCache(self.site.prompts), self.site.tts.voice, self.site.models, self._today
-            )
-            self.say("prompts")
-            await asyncio.get_running_loop().run_in_executor(None, prompts.render_shared)
-            ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=self._recorder_ready)
-            if self.sole_owner and (unknown := ledger.settle_left_over()):
-                self.say(f"{len(unknown)} calls of a run that broke off: closed as UNKNOWN")
-            campaign_id = ledger.enrol(self.campaign, digest, rows)
-            log.info("run_started", campaign_id=campaign_id, digest=digest)
-            supervisor = Supervisor(
-                store=self.store,
-                ledger=ledger,
-                campaign=self.campaign,
-                campaign_id=campaign_id,
-                voice=self.site.tts.voice,
-                trunk=trunk,
-                clock=self.clock,
-                queue=queue,
-                prompts=prompts,
-                watcher=self.watcher,
-                run_slots=self._run_slots,
-            )
+            await station.start(stack, digest)
+            self._limit_trunk(ledger, station.trunk)
+            campaign_id = self._campaign_id(ledger, digest)
+            log.info("run_started", campaign_id=campaign_id, digest=digest, node=ledger.node)
+            alarms = Alarms(self.clock, self._on_alarm)
+            pacing = self._pacing(station, campaign_id, memory, alarms)
+            supervisor = self._supervisor(station, ledger, campaign_id, pacing, alarms)
             stack.callback(supervisor.close)
             pool = supervisor.pool(
-                self.site.workers, self._services(sockets, speech, dialog), sockets, self.folder / "logs"
+                self.site.workers,
+                station.services(),
+                station.sockets,
+                self.folder / "logs",
+                station.worker_program,
             )
             stack.push_async_callback(pool.stop)
             self.say(f"{self.site.workers} call workers")
@@ -137,7 +133,9 @@ class CampaignRun:
             began = time.monotonic()
             self.say("calling")
             self.calling = True
-            keeping = keepers(watched, supervisor)
+            upkeep = self._upkeep(supervisor, ledger, campaign_id, memory, pacing)
+            await self._steered(stack, supervisor, ledger, campaign_id, digest, upkeep)
+            keeping = keepers(station.watched, supervisor)
             stack.push_async_callback(_cancelled, keeping)
             try:
                 await supervisor.run()
@@ -148,111 +146,144 @@ class CampaignRun:
                     task.uncancel()
             self._end_in_order()
             seconds = time.monotonic() - began
-            engines = Engines(asr=speech.engine, tts=self.site.tts.voice, vad="webrtcvad+silero")
-            facts = supervisor.facts
+        self._finish(ledger, campaign_id, memory, pacing)
         return RunResult(
             campaign_id,
-            list(records(self.store, campaign_id)),
-            Ledger(self.store, self.gate, self.clock, recorder_ready=lambda: True).refusals(campaign_id),
-            engines,
+            [] if self.joins else list(records(self.store, campaign_id)),
+            [] if self.joins else ledger.refusals(campaign_id),
+            station.engines,
             seconds,
-            facts.lost,
-            self._callee_results(),
-            facts.fault,
+            supervisor.facts.lost,
+            station.callee_results(),
+            supervisor.facts.fault,
             self.interrupted,
+            [alarm.as_dict() for alarm in alarms.all()],
         )
 
     # ---- before the first call ----
 
-    async def _start_services(
-        self, stack: AsyncExitStack, sockets: Path
-    ) -> tuple[SpeechProcess, DialogService, dict[str, Any] | None]:
-        self.say("speech service, dialog service" + (", simulated world" if self.campaign.simulation else ""))
-        try:
-            async with asyncio.TaskGroup() as group:
-                speech = group.create_task(self._start_speech(stack, sockets / "speech"))
-                dialog = group.create_task(self._start_dialog(stack))
-                world = group.create_task(self._start_world(stack))
-        except ExceptionGroup as faults:
-            raise faults.exceptions[0] from None  # one clear line; the log has the rest
-        return speech.result(), dialog.result(), world.result()
+    def _digest(self) -> str:
+        """The approved digest; a worker takes the one that its campaign is pinned to."""
+        if self.joins is not None:
+            return read_campaign(self.store, self.joins)[1]
+        return approved_digest(self.site, self.campaign, Approvals(self.store))
 
-    async def _start_speech(self, stack: AsyncExitStack, socket: Path) -> SpeechProcess:
-        speech = SpeechProcess(self.site, socket, self.folder / "logs")
-        stack.push_async_callback(speech.stop)
-        await speech.start()
-        return speech
+    @staticmethod
+    def _limit_trunk(ledger: Ledger, trunk: Trunk) -> None:
+        """The carrier's limits hold for all machines together."""
+        ledger.limit_trunk(trunk.name, lines=trunk.lines, cps=trunk.cps, burst=max(1, int(trunk.cps / 4)))
 
-    async def _start_dialog(self, stack: AsyncExitStack) -> DialogService:
-        service = DialogService(self.site.tracks, self.site.rasa_python.absolute())
-        stack.push_async_callback(service.stop)
-        await service.start()
-        return service
-
-    async def _start_world(self, stack: AsyncExitStack) -> dict[str, Any] | None:
-        simulation = self.campaign.simulation
-        if simulation is None:
-            return None
-        command = [
-            *(sys.executable, "-m", "voicebot.simulate.world", "--out", str(self.folder / "world")),
-            *("--models", str(self.site.models), "--prompts", str(self.site.prompts)),
-            *(("--scenarios", str(simulation.scenarios)) if simulation.scenarios else ()),
-        ]
-        child = await Child.start("world", command, self.folder / "logs")
-        stack.push_async_callback(child.stop)
-        return await child.ready(WORLD_READY_S)
-
-    def _trunk(self, world: Mapping[str, Any] | None) -> Trunk:
-        trunk = load_trunks(self.site.trunks)[self.campaign.trunk]
-        return trunk.with_gateways(world["gateways"]) if trunk.simulated and world else trunk
-
-    def _queue(self, world: Mapping[str, Any] | None) -> AgentQueue:
-        agents = place_simulated(load_agents(self.site.agents), world["agents"] if world else {})
-        queues = load_queues(self.site.queues, float(self.gate.parameter("transfer.max_wait_s")))
-        return AgentQueue(agents, queues, GateQualification(self.gate, self.clock), self.clock.monotonic)
-
-    def _services(self, sockets: Path, speech: SpeechProcess, dialog: DialogService) -> Services:
-        return Services(
-            speech_socket=sockets / "speech",
-            dialog_url=dialog.url,
-            dialog_token=dialog.token,
-            tracks=self.site.tracks,
-            prompts=self.site.prompts,
-            recordings=self.folder / "recordings",
-            silero=self.site.models / "silero" / "silero_vad.onnx",
-            key_file=self.site.keys,
-            sip_ip=self.site.sip.ip,
-            calls=self.site.legs_per_worker,
-            asr_engine=speech.engine,
-            queues_file=self.site.queues,
+    def _campaign_id(self, ledger: Ledger, digest: str) -> str:
+        take_over(self.store, ledger, self.site.var / "journal", self.tell, sole_owner=self.sole_owner)
+        if self.joins is not None:
+            return self.joins
+        assert self.lists is not None, "a run has lists"
+        return begin_or_go_on(
+            self.store, ledger, self.clock, self.campaign, digest, self.lists, self.tell, afresh=self.afresh
         )
 
-    @property
-    def _today(self) -> date:
-        return self.clock.now().date()
+    def _pacing(
+        self, station: Station, campaign_id: str, memory: PacingMemory, alarms: Alarms
+    ) -> CampaignPacing:
+        campaign, queue = self.campaign, station.queues[self.campaign.queue]
+        pacing = CampaignPacing(
+            settings=campaign.pacing,
+            lines=campaign.lines,
+            calls_per_second=calls_per_second(campaign, station.trunk),
+            trunk=campaign.trunk,
+            max_wait_s=queue.max_wait_s,
+            wrap_up_s=queue.wrap_up_s,
+            clock=self.clock,
+            alarms=alarms,
+        )
+        pacing.restore(memory.load(campaign_id, [caller.number for caller in campaign.callers]))
+        return pacing
 
-    def _recorder_ready(self) -> bool:
-        """No recorder, no call: a folder to write to, and room on the disk for hours of calls."""
-        folder = self.folder / "recordings"
-        folder.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(folder).free > 500 << 20
+    def _supervisor(
+        self, station: Station, ledger: Ledger, campaign_id: str, pacing: CampaignPacing, alarms: Alarms
+    ) -> Supervisor:
+        return Supervisor(
+            store=self.store,
+            ledger=ledger,
+            campaign=self.campaign,
+            campaign_id=campaign_id,
+            voice=self.site.tts.voice,
+            trunk=station.trunk,
+            clock=self.clock,
+            queue=station.queue,
+            prompts=station.prompts,
+            watcher=self.watcher,
+            run_slots=station.run_slots,
+            journal=Journal(self.site.var / "journal", ledger.node, self.store.keys),
+            pacing=pacing,
+            alarms=alarms,
+        )
 
-    def _run_slots(self) -> dict[str, str]:
-        """What a call may offer: a call-back inside the campaign's hours, and the usual wait for an agent."""
-        at = self.clock.now() + CALLBACK_AHEAD
-        at -= timedelta(minutes=at.minute % 15)
-        today = at.date() == self._today and self.gate.hours_allow(at)
-        return {
-            "callback_day": "今天" if today else "明天",
-            "callback_time": f"{at:%H:%M}" if today else "10:00",
-            "agent_eta": "一分钟以内",
-            "call_time": f"{self.clock.now():%H:%M}",
-        }
+    def _upkeep(
+        self,
+        supervisor: Supervisor,
+        ledger: Ledger,
+        campaign_id: str,
+        memory: PacingMemory,
+        pacing: CampaignPacing,
+    ) -> Upkeep:
+        edited = None
+        if self.file is not None:
+            controls = Controls(self.store, self.clock)
+            edited = EditedFile(self.file, self.site.trunks, self.store, controls, campaign_id, self.tell)
+        return Upkeep(
+            supervisor,
+            ledger,
+            campaign_id,
+            Nodes(self.store),
+            memory,
+            pacing,
+            edited,
+            shared=self.store.is_postgresql,
+            longest_call_s=self.longest_call_s,
+        )
+
+    async def _steered(
+        self,
+        stack: AsyncExitStack,
+        supervisor: Supervisor,
+        ledger: Ledger,
+        campaign_id: str,
+        digest: str,
+        upkeep: Upkeep,
+    ) -> None:
+        """From here on it does what people ask of it from elsewhere, and its heartbeat is seen."""
+        controls, nodes = Controls(self.store, self.clock), Nodes(self.store)
+        in_store = supervisor.outcomes.in_store
+
+        async def take_edit() -> None:
+            campaign, _ = await in_store(read_campaign, self.store, campaign_id)
+            if campaign != supervisor.campaign:
+                await in_store(ledger.reload, campaign_id)
+                supervisor.change(campaign)
+
+        heard = controls.asked(campaign_id).seq
+        nodes.begin(ledger.node, campaign_id)
+        stack.callback(self._end_node, nodes, ledger.node, supervisor)
+        await upkeep.second()  # leases, before the first claim
+        steering = Steering(supervisor, nodes, ledger.node, heard, edited=take_edit, every_beat=upkeep.second)
+        watch = StoreWatch(
+            self.store,
+            self.clock,
+            campaign_id,
+            ledger.node,
+            digest,
+            [Approvals(store) for store in (self.store, self.register) if store is not None],
+            steering.on_sight,
+        )
+        stack.callback(watch.close)
+        loop = asyncio.get_running_loop()
+        tasks = [loop.create_task(watch.run()), loop.create_task(steering.run())]
+        stack.push_async_callback(_cancelled, tasks)
 
     # ---- during and after ----
 
-    @staticmethod
-    def _obey_signals(supervisor: Supervisor | None = None) -> None:
+    def _obey_signals(self, supervisor: Supervisor | None = None) -> None:
         """While it starts, Ctrl-C ends the run.  Later the first stops dialling and lets calls end, the
         second ends it at once."""
         loop = asyncio.get_running_loop()
@@ -277,11 +308,29 @@ class CampaignRun:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, log.warning, "already_ending")
 
-    def _callee_results(self) -> list[dict[str, Any]]:
-        path = self.folder / "world" / "callees.jsonl"
-        if not path.is_file():
-            return []
-        return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
+    def _end_node(self, nodes: Nodes, node: str, supervisor: Supervisor) -> None:
+        try:
+            nodes.end(node, supervisor.numbers())
+        except Exception as fault:  # it will be seen by its silence
+            log.error("node_not_ended", fault=type(fault).__name__)
+
+    def _on_alarm(self, alarm: Alarm) -> None:
+        self.tell(f"alarm {alarm.kind} {alarm.subject}: {alarm.reason}")
+
+    def _finish(self, ledger: Ledger, campaign_id: str, memory: PacingMemory, pacing: CampaignPacing) -> None:
+        """The campaign is done when nothing of it is planned or live, here or elsewhere."""
+        try:
+            while ledger.seal():
+                pass
+            memory.sync(campaign_id, pacing.take_changes())
+            if self.interrupted:
+                return
+            progress = ledger.progress(campaign_id)
+            if not progress.planned and not progress.live:
+                Controls(self.store, self.clock).finish(campaign_id)
+        except Exception as fault:
+            if not is_away(fault):
+                raise
 
 
 async def _cancelled(tasks: Iterable[asyncio.Task[None]]) -> None:

@@ -1,35 +1,44 @@
-"""One run of one campaign on one machine: claims, permits, records, hands over, and never dials twice.
+"""One campaign on one machine: claims, permits, records, hands over, and never dials twice.
 
-The supervisor owns the store.  It asks the ledger for attempts and gives them to the workers; what these
-ask and report is in `reports`.  A worker's death closes its calls as `unknown`; the supervisor's own death
-leaves attempts claimed, and the next start on that store closes them as `unknown`.
+The supervisor asks the ledger for attempts and gives them to the workers; what these ask and report is in
+`reports`, what becomes of it in `outcomes`; what people ask of it comes through `steering`.  A worker's death
+closes its calls as `unknown`; the supervisor's own death leaves attempts claimed, and whoever works on that
+store next closes them as `unknown`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
+import structlog
+
 from handoff.queue import AgentQueue
+from handoff.seats_now import SeatsNow
 from sip.trunk import Trunk
 from voicebot.call.order import CaseSlot, DialOrder, Services
 from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.journal import Journal, is_away
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
+from voicebot.campaign.outcomes import STORE, Outcomes
+from voicebot.campaign.pacing.alarms import Alarms
+from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.reports import Reports, RunFacts, Watcher
 from voicebot.campaign.worker_pool import HEALTH_EVERY_S, WORKER, WorkerPool
 from voicebot.clock import Clock
 from voicebot.store.database import Store
 
+log = structlog.get_logger()
 T = TypeVar("T")
 
 IDLE_S = 0.1
 """How often the ledger is asked when there was nothing to claim a moment ago."""
-QUEUE_SWEEP_S = 1.0
+SWEEP_S = 1.0
+"""How often the agent queue is swept and the numbers for a person are counted."""
 
 
 class Supervisor:
@@ -49,26 +58,36 @@ class Supervisor:
         prompts: PromptsAhead,
         watcher: Watcher,
         run_slots: Callable[[], Mapping[str, str]],
+        journal: Journal,
+        pacing: CampaignPacing,
+        alarms: Alarms,
     ) -> None:
         self._ledger, self._campaign, self._campaign_id = ledger, campaign, campaign_id
         self._voice, self._trunk, self._clock, self._queue = voice, trunk, clock, queue
         self._prompts, self._watcher, self._run_slots = prompts, watcher, run_slots
+        self._pacing, self._alarms = pacing, alarms
+        self.outcomes = Outcomes(store, ledger, campaign.zone, journal, lambda: self.pause(STORE))
         self._reports = Reports(
-            store=store,
             ledger=ledger,
+            outcomes=self.outcomes,
             queue=queue,
             watcher=watcher,
-            zone=campaign.zone,
             pool=self._workers,
+            pacing=pacing,
         )
         self._pool: WorkerPool | None = None
         self._paused: set[str] = set()
-        self._next_dial_at = 0.0
+        self._again_s = IDLE_S
 
     @property
     def facts(self) -> RunFacts:
         """What this run counted so far."""
         return self._reports.facts
+
+    @property
+    def campaign(self) -> Campaign:
+        """As it is in force now."""
+        return self._campaign
 
     def pool(
         self,
@@ -109,9 +128,55 @@ class Supervisor:
         self._paused.discard(part)
         self._reports.nudge.set()
 
+    def end_calls(self, reason: str, attempt_ids: Collection[str] | None = None) -> int:
+        """Ringing calls are cancelled, answered ones end politely: all of them, or those named.
+
+        Returns how many calls were told.
+        """
+        workers = self._workers()
+        ids = workers.attempts if attempt_ids is None else attempt_ids
+        return sum(workers.tell(attempt_id, "end", reason=reason) for attempt_id in ids)
+
+    def cancel_ringing(self, attempt_ids: Collection[str], reason: str) -> int:
+        """Cancels those of them that were dialled and not answered yet; returns how many."""
+        return self.end_calls(reason, self._reports.ringing.intersection(attempt_ids))
+
+    async def settled(self, within_s: float) -> bool:
+        """Waits until every INVITE that was permitted has left; False when not within the time."""
+        return await self._reports.settled(within_s)
+
+    def change(self, campaign: Campaign) -> None:
+        """Its file was edited: from now on this is in force (what may not change is the same in it)."""
+        self._campaign = campaign
+        self._pacing.changed(campaign.pacing, campaign.lines, calls_per_second(campaign, self._trunk))
+        self._reports.nudge.set()
+
+    @property
+    def workers(self) -> list[str]:
+        """Names of the call workers that are at work."""
+        return self._workers().names
+
+    def numbers(self) -> dict[str, Any]:
+        """This node's live numbers, for others to see; nothing personal."""
+        pool, facts = self._pool, self.facts
+        return {
+            "workers": pool.alive if pool else 0,
+            "calls": pool.calls if pool else 0,
+            "ringing": len(self._reports.ringing),
+            "waiting_for_agent": self._queue.stats().waiting,
+            "held_up_by": sorted(self._paused),
+            "pacing": self._pacing.status().as_dict(),
+            "alarms": [alarm.as_dict() for alarm in self._alarms.active()],
+            "ending": self._reports.stopping.is_set(),
+            "lost": facts.lost,
+            "outcomes_kept": self.outcomes.kept,
+            "outcomes_waiting": self.outcomes.waiting,
+            "fault": facts.fault,
+        }
+
     async def run(self) -> None:
         """Places every call that the gate allows; returns when none is open any more."""
-        sweep = asyncio.get_running_loop().create_task(self._sweep_queue())
+        sweep = asyncio.get_running_loop().create_task(self._sweep())
         try:
             await self._place_calls()
         except Exception as fault:
@@ -126,10 +191,14 @@ class Supervisor:
             if workers.alive == 0:
                 self.stop("no call worker left")
                 return
-            if not stopping.is_set() and not self._paused and await self._dial_next():
-                continue
-            if workers.calls == 0 and (stopping.is_set() or await self._nothing_left()):
-                return
+            try:
+                if not stopping.is_set() and not self._paused and await self._dial_next():
+                    continue
+                if workers.calls == 0 and (stopping.is_set() or await self._nothing_left()):
+                    return
+            except Exception as fault:
+                if not is_away(fault):
+                    raise
             await self._something_happens()
 
     async def _calls_end(self) -> None:
@@ -140,43 +209,53 @@ class Supervisor:
     async def _something_happens(self) -> None:
         self._reports.nudge.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._reports.nudge.wait(), IDLE_S)
+            await asyncio.wait_for(self._reports.nudge.wait(), min(IDLE_S, self._again_s))
 
     async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
-        return await self._reports.in_store(work, *arguments)
+        return await self.outcomes.in_store(work, *arguments)
 
     async def _nothing_left(self) -> bool:
         """Nothing more today.  What is planned for another day is another run's; a simulated run does not sit
         through the hours until a call-back either."""
+        if self.outcomes.away:
+            return False
         progress = await self._in_store(self._ledger.progress, self._campaign_id)
         if self._clock.simulated:
             return progress.open == 0
         due = await self._in_store(self._ledger.next_ready, self._campaign_id)
         return due is None or due.date() > self._clock.now().date()
 
-    async def _sweep_queue(self) -> None:
+    async def _sweep(self) -> None:
         while True:
-            await asyncio.sleep(QUEUE_SWEEP_S)
+            await asyncio.sleep(SWEEP_S)
             self._queue.sweep()
+            self._pacing.sweep(self._seats())
+            try:
+                await self._count()
+            except Exception as fault:  # numbers for a person: the calls go on without them
+                log.warning("not_counted", fault=type(fault).__name__)
 
     # ---- dialling ----
 
+    def _seats(self) -> SeatsNow:
+        return self._queue.seats(self._campaign.queue)
+
     async def _dial_next(self) -> bool:
-        """True when a call was given to a worker, or one could not be."""
+        """True when calls were given to a worker, or one could not be."""
         workers = self._workers()
-        if not workers.free() or workers.calls >= self._campaign.lines:
+        free, allowed = workers.free(), self._pacing.allowance(self._seats())
+        self._again_s = allowed.again_s or IDLE_S
+        if not free or not allowed.calls:
             return False
-        await self._pace()
-        free = workers.free()  # not the one of before the pause: it may be dead
-        if not free or self._reports.stopping.is_set():
-            return False
+        calls = min(allowed.calls, workers.room(free[0]))
         try:
-            claims = await self._in_store(self._ledger.claim, self._campaign_id, free[0], 1)
+            claims = await self._in_store(
+                self._ledger.claim, self._campaign_id, free[0], calls, self._pacing.choose_caller
+            )
         except LostWorker:
             return False
-        if claims:
-            await self._give(claims[0], free[0])
-        await self._count()
+        for claim in claims:
+            await self._give(claim, free[0])
         return bool(claims)
 
     async def _give(self, claim: Claim, worker: str) -> None:
@@ -192,20 +271,15 @@ class Supervisor:
                     state="claimed",
                     worker=worker,
                 )
+                self._pacing.given(claim.attempt_id, claim.caller)
                 if not self._workers().dial(worker, self._order(claim)):
                     fault = "worker lost"
         except Exception as broken:
             fault = type(broken).__name__
         if fault is not None:
+            self._pacing.dropped(claim.attempt_id)
             await self._reports.not_dialled(claim.attempt_id, fault)
             self._watcher.update(claim.attempt_id, state="not dialled", disposition=fault)
-
-    async def _pace(self) -> None:
-        now = time.monotonic()
-        self._next_dial_at = max(self._next_dial_at, now) + 1 / self._campaign.calls_per_second
-        wait = self._next_dial_at - 1 / self._campaign.calls_per_second - now
-        if wait > 0:
-            await asyncio.sleep(wait)
 
     def _order(self, claim: Claim) -> DialOrder:
         return DialOrder(
@@ -234,6 +308,8 @@ class Supervisor:
         )
 
     async def _count(self) -> None:
+        if self.outcomes.away:
+            return
         progress = await self._in_store(self._ledger.progress, self._campaign_id)
         self._watcher.counters(
             lines=self._workers().calls,
@@ -245,7 +321,12 @@ class Supervisor:
 
     def close(self) -> None:
         """Waits for what the store still writes."""
-        self._reports.close()
+        self.outcomes.close()
+
+
+def calls_per_second(campaign: Campaign, trunk: Trunk) -> float:
+    """The campaign's limit and the carrier's, whichever is less."""
+    return min(campaign.calls_per_second, trunk.cps)
 
 
 def track_flags(claim: Claim, campaign: Campaign) -> dict[str, bool]:

@@ -7,10 +7,12 @@ the virtual-scheduling form of the generic cell rate algorithm: one number, the 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 
-from voicebot.store.bulk import Bulk, Query
+from voicebot.store.bulk import Bulk, Query, Update
 from voicebot.store.database import Store
 from voicebot.store.models import TrunkRow
 
@@ -18,10 +20,28 @@ CAMPAIGN_LOCK = 7704
 """PostgreSQL advisory lock of a campaign's lines (class; the object is the hash of its id)."""
 
 _TRUNK = Query("SELECT lines, cps, burst, next_ms FROM trunk WHERE name = ? {lock FOR NO KEY UPDATE}")
-_USED = Query("SELECT count(*) FROM attempt WHERE phase = 1 AND trunk = ?")
-_CAMPAIGN_USED = Query("SELECT count(*) FROM attempt WHERE phase = 1 AND campaign_id = ?")
+_USED = Query(
+    """SELECT coalesce(sum(CASE WHEN trunk = ? THEN 1 ELSE 0 END), 0),
+              coalesce(sum(CASE WHEN campaign_id = ? THEN 1 ELSE 0 END), 0)
+         FROM attempt WHERE phase = 1"""
+)
 _CAMPAIGN_LOCK = Query(f"SELECT pg_advisory_xact_lock({CAMPAIGN_LOCK}, hashtext(?))")
-_NEXT = Query("UPDATE trunk SET next_ms = ? WHERE name = ?")
+_NEXT = Update("trunk", "next_ms double precision", "name text")
+
+
+@dataclass(frozen=True)
+class Grant:
+    """`calls` may be claimed now; `earliest_ms` and `cps` are the trunk's, when it has limits."""
+
+    trunk: str
+    calls: int
+    earliest_ms: float = 0.0
+    cps: float | None = None
+
+    def take(self, bulk: Bulk, calls: int) -> None:
+        """Notes that so many of them were claimed."""
+        if calls and self.cps is not None:
+            bulk.write(_NEXT, [(self.earliest_ms + calls * 1000 / self.cps, self.trunk)])
 
 
 class Trunks:
@@ -43,25 +63,18 @@ class Trunks:
         with self._store.begin() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
 
-    def grant(self, bulk: Bulk, trunk: str, campaign_id: str, lines: int, wanted: int, now_ms: int) -> int:
+    def grant(self, bulk: Bulk, trunk: str, campaign_id: str, lines: int, wanted: int, now_ms: int) -> Grant:
         """How many of `wanted` calls may be claimed now; trunk and campaign are locked until the end."""
         row = bulk.one(_TRUNK, trunk)
-        if row is not None:
-            trunk_lines, cps, burst, next_ms = row
-            in_use = bulk.rows(_USED, trunk)[0][0]
-            wanted = min(wanted, trunk_lines - in_use, tokens(cps, burst, next_ms, now_ms))
-        if wanted > 0:
-            if self._store.is_postgresql:
-                bulk.do(_CAMPAIGN_LOCK, campaign_id)
-            wanted = min(wanted, lines - bulk.rows(_CAMPAIGN_USED, campaign_id)[0][0])
-        return max(wanted, 0)
-
-    def take(self, bulk: Bulk, trunk: str, calls: int, now_ms: int) -> None:
-        """Notes that so many of the granted calls were claimed."""
-        row = bulk.one(_TRUNK, trunk) if calls else None
-        if row is not None:
-            _lines, cps, burst, next_ms = row
-            bulk.do(_NEXT, _earliest(cps, burst, next_ms, now_ms) + calls * 1000 / cps, trunk)
+        if self._store.is_postgresql:
+            bulk.do(_CAMPAIGN_LOCK, campaign_id)
+        trunk_used, campaign_used = bulk.rows(_USED, trunk, campaign_id)[0]
+        calls = min(wanted, lines - campaign_used)
+        if row is None:
+            return Grant(trunk, max(calls, 0))
+        trunk_lines, cps, burst, next_ms = row
+        calls = min(calls, trunk_lines - trunk_used, tokens(cps, burst, next_ms, now_ms))
+        return Grant(trunk, max(calls, 0), _earliest(cps, burst, next_ms, now_ms), cps)
 
 
 def tokens(cps: float, burst: int, next_ms: float, now_ms: int) -> int:

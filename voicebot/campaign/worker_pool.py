@@ -189,6 +189,29 @@ class WorkerPool:
     def calls(self) -> int:
         return sum(len(slot.attempts) for slot in self._slots.values())
 
+    def room(self, worker: str) -> int:
+        """How many more calls a worker can take."""
+        slot = self._slots.get(worker)
+        return 0 if slot is None else self._services.calls - len(slot.attempts)
+
+    @property
+    def names(self) -> list[str]:
+        """The workers that are at work."""
+        return list(self._slots)
+
+    @property
+    def attempts(self) -> list[str]:
+        """Every attempt that a worker holds."""
+        return [attempt_id for slot in self._slots.values() for attempt_id in slot.attempts]
+
+    def tell(self, attempt_id: str, kind: str, **body: Any) -> bool:
+        """Tells whoever holds that attempt; False when nobody does."""
+        for slot in self._slots.values():
+            if attempt_id in slot.attempts:
+                slot.link.tell(kind, attempt_id=attempt_id, **body)
+                return not slot.link.lost
+        return False
+
     def dial(self, worker: str, order: DialOrder) -> bool:
         """False when the worker died meanwhile: nothing was sent."""
         slot = self._slots.get(worker)

@@ -68,8 +68,7 @@ def renew(bulk: Bulk, workers: Sequence[str], now_ms: int, ttl_ms: int) -> None:
     """Leases from now on.  LostWorker when one of the workers was fenced."""
     bulk.write(_NEW, [(worker, False, now_ms, 1) for worker in sorted(workers)])
     rows = [(now_ms, ttl_ms, now_ms + ttl_ms, worker) for worker in sorted(workers)]
-    if bulk.write(_RENEW, rows) != len(rows):
-        raise LostWorker("a worker was declared dead while it did not renew its lease")
+    bulk.write(_RENEW, rows, LostWorker("a worker was declared dead while it did not renew its lease"))
 
 
 def kill(bulk: Bulk, worker: str, now_ms: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
@@ -15,12 +15,14 @@ import typer
 from rich.console import Console
 
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
-from voicebot.campaign.campaign_lists import good_rows
+from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.live_table import LiveTable, summary_table
 from voicebot.campaign.run import CampaignRun, RunResult
 from voicebot.campaign.store_owner import sole_owner
 from voicebot.campaign.summary import build_summary, write_summary
+from voicebot.cli.check import rejected_folder
+from voicebot.cli.progress_bar import progress_bar
 from voicebot.cli.readiness import placed, require_ready
 from voicebot.clock import Clock
 from voicebot.console import INTERRUPTED
@@ -51,30 +53,56 @@ def run_campaign_file(
     site_file: Annotated[
         Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")
     ] = None,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Call nobody when a single row of the lists is bad.")
+    ] = False,
+    afresh: Annotated[
+        bool,
+        typer.Option(
+            "--new", help="Begin anew, although a campaign of that name is unfinished: it is given up."
+        ),
+    ] = False,
 ) -> None:
     """Run a campaign: place every call that the rules allow, then write the summary and the report.
 
-    Ctrl-C once stops dialling and lets the calls in progress end; twice ends everything.
+    A campaign that broke off, was drained or stopped is gone on with. Ctrl-C once stops dialling and lets the
+    calls in progress end; twice ends everything.
     """
     site = load_site(site_file)
     campaign = load_campaign(file, site.trunks)
     clock = campaign_clock(campaign)
     try:
-        good_rows(campaign)
+        lists = _read_lists(site, campaign, strict)
         require_ready(site, campaign)
         folder = run_folder(site, campaign)
-        result, names = _called(site, campaign, clock, folder)
+        run = partial(CampaignRun, lists=lists, file=file, afresh=afresh)
+        result, names = _called(site, campaign, clock, folder, run)
     except InputError as fault:
         raise placed(fault, file) from None
     faults = _report(site, campaign, clock, folder, result, names)
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
-    if faults:
+    if faults or lists.rejected:
         raise typer.Exit(1)
 
 
+def _read_lists(site: Site, campaign: Campaign, strict: bool) -> CampaignLists:
+    """Good rows load; bad ones are counted, the first named, and all written out as `check` does it."""
+    with progress_bar("reading the lists") as told:
+        lists = scan_lists(campaign, told)
+    if strict or not lists.rows:
+        lists.require_clean()
+    if not lists.rows:
+        raise InputError("the lists hold nobody to call", "Add a row.", key="lists")
+    for row in lists.first_rejected():
+        _tell(f"not loaded: {row}")
+    for written in lists.write_rejected(rejected_folder(site, campaign)):
+        _tell(f"{lists.rejected} rows are not loaded: {written}")
+    return lists
+
+
 def _called(
-    site: Site, campaign: Campaign, clock: Clock, folder: Path
+    site: Site, campaign: Campaign, clock: Clock, folder: Path, new_run: Callable[..., CampaignRun]
 ) -> tuple[RunResult, Mapping[str, tuple[str, ...]]]:
     """Places the calls.  A run that never came to calling leaves only its logs."""
     (folder / "logs").mkdir(parents=True)
@@ -82,7 +110,9 @@ def _called(
     run: CampaignRun | None = None
     try:
         store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
-        store = Store.open(store_url, KeyRing.load(site.keys))
+        keys = KeyRing.load(site.keys)
+        store = Store.open(store_url, keys)
+        register = Store.open(site.store, keys) if campaign.simulation else None
         try:
             gate = site.gate(clock)
             if campaign.simulation:
@@ -94,11 +124,17 @@ def _called(
                 nullcontext(False) if campaign.simulation else sole_owner(store) as alone,
                 LiveTable(campaign.name, console=console, clock_text=clock_text) as table,
             ):
-                run = CampaignRun(site, campaign, store, gate, clock, folder, table, _say, alone)
+                run = new_run(
+                    *(site, campaign, store, gate, clock, folder, table, _say, _tell),
+                    sole_owner=alone,
+                    register=register,
+                )
                 result = asyncio.run(run.run())
             return result, names_by_case(store, result.campaign_id)
         finally:
             store.close()
+            if register is not None:
+                register.close()
     finally:
         if run is None or not run.calling:
             _withdraw(folder)
@@ -125,6 +161,10 @@ def run_folder(site: Site, campaign: Campaign) -> Path:
 
 def _say(step: str) -> None:
     console.print(f"[dim]starting: {step}[/dim]")
+
+
+def _tell(news: str) -> None:
+    console.print(f"[yellow]![/yellow] {news}", highlight=False)
 
 
 def _report(

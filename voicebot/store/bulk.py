@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from pydantic_core import from_json, to_json
@@ -100,7 +101,7 @@ class Update:
 
 
 def _columns(text: str) -> tuple[list[str], list[str]]:
-    pairs = [part.split() for part in text.split(",") if part.strip()]
+    pairs = [part.split(maxsplit=1) for part in text.split(",") if part.strip()]
     return [name for name, _kind in pairs], [kind for _name, kind in pairs]
 
 
@@ -122,8 +123,9 @@ class Bulk:
 
     def __init__(self, connection: Connection) -> None:
         self._postgresql = connection.dialect.name == "postgresql"
-        driver: Any = connection.connection.driver_connection
-        self._cursor = driver.cursor()
+        self._driver: Any = connection.connection.driver_connection
+        self._cursor = self._driver.cursor()
+        self._waiting: list[tuple[Insert | Update, Sequence[Row], Exception | None]] | None = None
 
     def rows(self, query: Query, *values: Any) -> list[Row]:
         """What the query finds."""
@@ -139,20 +141,49 @@ class Bulk:
 
     def do(self, query: Query, *values: Any) -> None:
         """Executes a statement for its effect."""
+        assert self._waiting is None, "nothing is read among writes that go together"
         if self._postgresql:
             self._cursor.execute(query.postgresql, values)
         else:
             self._cursor.execute(query.sqlite, query.for_sqlite(values))
 
-    def write(self, statement: Insert | Update, rows: Sequence[Row]) -> int:
-        """Inserts or changes all rows; returns how many were written."""
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is written inside goes to the server at once, faults come at the end; nothing is read inside."""
+        if not self._postgresql or self._waiting is not None:
+            yield
+            return
+        self._waiting = []
+        try:
+            yield
+            waiting, self._waiting = self._waiting, None
+            with self._driver.pipeline():
+                sent = [(self._send(one, rows), len(rows), fault) for one, rows, fault in waiting]
+            for cursor, wanted, fault in sent:
+                if fault is not None and cursor.rowcount != wanted:
+                    raise fault
+        finally:
+            self._waiting = None
+
+    def _send(self, statement: Insert | Update, rows: Sequence[Row]) -> Any:
+        cursor = self._driver.cursor()
+        cursor.execute(statement.postgresql, [list(column) for column in zip(*rows, strict=True)])
+        return cursor
+
+    def write(self, statement: Insert | Update, rows: Sequence[Row], fault: Exception | None = None) -> None:
+        """Inserts or changes all rows; raises `fault` when it is given and not every row was written."""
         if not rows:
-            return 0
+            return
+        if self._waiting is not None:
+            self._waiting.append((statement, rows, fault))
+            return
         if self._postgresql:
-            self._cursor.execute(statement.postgresql, [list(column) for column in zip(*rows, strict=True)])
+            written = self._send(statement, rows).rowcount
         else:
             self._cursor.executemany(statement.sqlite, rows)
-        return int(self._cursor.rowcount)
+            written = self._cursor.rowcount
+        if fault is not None and written != len(rows):
+            raise fault
 
 
 def json_text(value: Any) -> str:

@@ -6,6 +6,7 @@ transaction begins IMMEDIATE, and `synchronous=FULL` keeps a committed claim thr
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,14 @@ from alembic.config import Config
 from pydantic_core import from_json
 from sqlalchemy import Connection, Engine, create_engine, event, inspect
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    DisconnectionError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.orm import Session
 
 from voicebot.errors import InputError, NotReady
@@ -40,6 +48,8 @@ LINK_OPTIONS = {
     "tcp_user_timeout": 4000,
 }
 """A cut cable ends a statement after some 4 s and not after the kernel's 15 minutes."""
+PAUSE_S = 1.0
+"""A connection that was used less long ago is taken to be alive."""
 BARRIER_LOCK = 7701
 """PostgreSQL advisory lock: claims and permissions hold it shared, what forbids them takes it exclusive."""
 _DRIVER_DOWN = (
@@ -193,13 +203,15 @@ def _engine(url: str) -> Engine:
         return engine
     if parsed.get_backend_name() == "postgresql":
         options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
-        return create_engine(
+        engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args={"options": options, **LINK_OPTIONS},
             json_deserializer=from_json,
-            pool_pre_ping=True,
             hide_parameters=True,
         )
+        event.listen(engine, "checkin", _note_use)
+        event.listen(engine, "checkout", _check_after_a_pause)
+        return engine
     raise InputError(f"the store cannot be {parsed.get_backend_name()}", _ADDRESSES, key="store")
 
 
@@ -226,6 +238,21 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     reading = connection.get_execution_options().get("reading", False)
     connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+
+def _note_use(_connection: Any, record: Any) -> None:
+    record.info["used_s"] = time.monotonic()
+
+
+def _check_after_a_pause(connection: Any, record: Any, _fairy: Any) -> None:
+    """A connection that was not used for a moment may be dead: asked first, and replaced when it is."""
+    if time.monotonic() - record.info.get("used_s", time.monotonic()) < PAUSE_S:
+        return
+    try:
+        connection.execute("SELECT 1")
+        connection.rollback()
+    except psycopg.Error:
+        raise DisconnectionError from None
 
 
 def _upgrade(connection: Connection) -> None:

@@ -11,8 +11,8 @@ branch_labels = None
 depends_on = None
 
 BIG = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-TOLD = {"control": "INSERT", "campaign": "UPDATE OF state, file", "approval": "INSERT OR UPDATE"}
-"""Tables whose changes every node must see at once; the stop list sends a notice of its own."""
+TOLD = {"control": "INSERT", "campaign": "UPDATE OF state, file"}
+"""Tables whose changes every node must see at once; stop list and reviews send notices of their own."""
 
 
 def upgrade() -> None:
