@@ -24,7 +24,7 @@ _STATE = Query("SELECT state FROM campaign WHERE id = ?")
 def halted(
     connection: Connection, running: RunningCampaign, facts: FactFinder, now: datetime, recorder_ready: bool
 ) -> Refusal | None:
-    """Why nothing of the campaign may be claimed or dialled now; None when it may: its track is approved then.
+    """Why nothing of the campaign may be claimed or dialled now; None when it may (its track is approved).
 
     Without this, a revoked talk track or a full disk would use up every contact within minutes.
     """

@@ -123,8 +123,8 @@ class Bulk:
 
     def __init__(self, connection: Connection) -> None:
         self._postgresql = connection.dialect.name == "postgresql"
-        self._driver: Any = connection.connection.driver_connection
-        self._cursor = self._driver.cursor()
+        driver: Any = connection.connection.driver_connection
+        self._driver, self._cursor = driver, driver.cursor()
         self._waiting: list[tuple[Insert | Update, Sequence[Row], Exception | None]] | None = None
 
     def rows(self, query: Query, *values: Any) -> list[Row]:
@@ -149,7 +149,7 @@ class Bulk:
 
     @contextmanager
     def together(self) -> Iterator[None]:
-        """What is written inside goes to the server at once, faults come at the end; nothing is read inside."""
+        """What is written inside goes to the server at once, faults come at the end; nothing is read."""
         if not self._postgresql or self._waiting is not None:
             yield
             return
