@@ -261,5 +261,5 @@ def _upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7700)")  # two machines that start at once
-    command.upgrade(config, "heads")
+    command.upgrade(config, "head")
     assert inspect(connection).has_table("attempt")

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0004_control"
-down_revision = "0001"
+down_revision = "0003_registers"
 branch_labels = None
 depends_on = None
 

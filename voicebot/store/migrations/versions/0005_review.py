@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0005_review"
-down_revision = "0001"
+down_revision = "0004_control"
 branch_labels = None
 depends_on = None
 
