@@ -41,6 +41,7 @@ from voicebot.campaign.supervisor import Supervisor, calls_per_second
 from voicebot.campaign.upkeep import Upkeep
 from voicebot.campaign.workers import LONGEST_CALL_S
 from voicebot.clock import Clock
+from voicebot.errors import InputError
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.store.approvals import Approvals
@@ -163,10 +164,11 @@ class CampaignRun:
     # ---- before the first call ----
 
     def _digest(self) -> str:
-        """The approved digest; a worker takes the one that its campaign is pinned to."""
-        if self.joins is not None:
-            return read_campaign(self.store, self.joins)[1]
-        return approved_digest(self.site, self.campaign, Approvals(self.store))
+        """The approved digest, built on this machine; a worker's is the one its campaign is pinned to."""
+        digest = approved_digest(self.site, self.campaign, Approvals(self.store))
+        if self.joins is not None and digest != read_campaign(self.store, self.joins)[1]:
+            raise InputError(f"{self.joins} began with another text of {self.campaign.talk_track}")
+        return digest
 
     @staticmethod
     def _limit_trunk(ledger: Ledger, trunk: Trunk) -> None:

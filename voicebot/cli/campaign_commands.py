@@ -22,6 +22,7 @@ from rich.table import Table
 from voicebot.campaign.control import CampaignHead, Controls, Wish
 from voicebot.campaign.nodes import Node, Nodes
 from voicebot.campaign.progress import progress
+from voicebot.cli.site_store import AsJson, SiteFile, StoreUrl
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
@@ -37,11 +38,6 @@ LOOK_S = 0.02
 CampaignName = Annotated[
     str, typer.Argument(metavar="CAMPAIGN", help="The campaign's name (its newest run) or its id.")
 ]
-SiteFile = Annotated[Path | None, typer.Option("--site", help="Site settings (configs/site.yaml).")]
-StoreUrl = Annotated[
-    str | None, typer.Option("--store", help="Another store than the site's, like sqlite:///FILE.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def status(
@@ -56,11 +52,11 @@ def status(
     """Live numbers of campaigns: who works on them, what is planned, done, refused; what holds them up."""
     site = load_site(site_file)
     shown: list[dict[str, Any]] = []
-    for place in _stores(site, store, campaign):
+    for place in stores(site, store, campaign):
         with place as opened:
             shown += [_numbers(opened, head) for head in _heads(opened, site, campaign)]
     if campaign is not None and not shown:
-        raise _unknown(campaign)
+        raise unknown_campaign(campaign)
     if as_json:
         print(json.dumps({"campaigns": shown}, ensure_ascii=False, indent=2))
     elif not shown:
@@ -104,13 +100,13 @@ class _Done:
 
 def _ask(wish: Wish, name: str, url: str | None, site_file: Path | None) -> None:
     site = load_site(site_file)
-    for place in _stores(site, url, name):
+    for place in stores(site, url, name):
         with place as store:
             heads = Controls(store, WallClock(site.zone)).campaigns(name)
             if heads:
                 _ask_one(store, site, heads[0], wish)
                 return
-    raise _unknown(name)
+    raise unknown_campaign(name)
 
 
 def _ask_one(store: Store, site: Site, head: CampaignHead, wish: Wish) -> None:
@@ -252,7 +248,7 @@ def _heads(store: Store, site: Site, name: str | None) -> list[CampaignHead]:
     return heads[:1] if name is not None else [head for head in heads if not head.finished]
 
 
-def _stores(site: Site, url: str | None, name: str | None) -> Iterator[AbstractContextManager[Store]]:
+def stores(site: Site, url: str | None, name: str | None) -> Iterator[AbstractContextManager[Store]]:
     """The named one; else the site's, then those of simulated runs, the newest of each campaign."""
     keys = KeyRing.load(site.keys)
     if url is not None:
@@ -275,7 +271,8 @@ def _opened(url: str, keys: KeyRing) -> Iterator[Store]:
         store.close()
 
 
-def _unknown(name: str) -> InputError:
+def unknown_campaign(name: str) -> InputError:
+    """No store has it."""
     return InputError(
         f"there is no campaign {name!r}",
         "voicebot status shows those that are unfinished; --store names another store.",

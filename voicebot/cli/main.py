@@ -16,11 +16,13 @@ from voicebot.cli import (
     policy_commands,
     stop_list_commands,
     tools_commands,
+    unresolved_commands,
 )
 from voicebot.cli.apply import apply
 from voicebot.cli.demo import app as demo_app
 from voicebot.cli.doctor import doctor
 from voicebot.cli.run import run_campaign_file
+from voicebot.cli.worker import worker
 from voicebot.console import run_app
 
 app = typer.Typer(
@@ -40,6 +42,9 @@ app.command("pause")(campaign_commands.pause)
 app.command("resume")(campaign_commands.resume)
 app.command("drain")(campaign_commands.drain)
 app.command("stop")(campaign_commands.stop)
+app.command("worker")(worker)
+app.command("unresolved")(unresolved_commands.unresolved)
+app.command("resolve")(unresolved_commands.resolve)
 app.command("check")(check.check)
 app.command("doctor")(doctor)
 app.command("apply")(apply)
