@@ -317,7 +317,8 @@ class CampaignRun:
             log.error("node_not_ended", fault=type(fault).__name__)
 
     def _on_alarm(self, alarm: Alarm) -> None:
-        self.tell(f"alarm {alarm.kind} {alarm.subject}: {alarm.reason}")
+        what = "alarm" if alarm.cleared_at is None else "no longer:"
+        self.tell(f"{what} {alarm.kind} {alarm.subject}: {alarm.reason}")
 
     def _finish(self, ledger: Ledger, campaign_id: str, memory: PacingMemory, pacing: CampaignPacing) -> None:
         """The campaign is done when nothing of it is planned or live, here or elsewhere."""

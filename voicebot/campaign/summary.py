@@ -47,6 +47,7 @@ def build_summary(
     seconds: float,
     callee_results: Iterable[Mapping[str, Any]] = (),
     lost: int = 0,
+    alarms: Sequence[Mapping[str, Any]] = (),
 ) -> dict[str, Any]:
     """Counts one run.
 
@@ -54,6 +55,7 @@ def build_summary(
     `callee_results` come from the simulated world, one mapping a call, with `turns` that carry `latency_ms`;
     a turn in which both spoke at once (`overlap`) has no answer time and is left out.
     `lost` attempts died with their worker and left no record: they count as calls and as UNKNOWN.
+    `alarms` are the run's, the oldest first.
     """
     dialled = [record for record in records if record.disposition is not Disposition.NOT_DIALLED]
     dispositions = Counter(str(record.disposition) for record in records)
@@ -85,6 +87,7 @@ def build_summary(
         "latency_bot_ms": _latency([latency.ms for record in records for latency in record.latencies], "bot"),
         "engines": engines.model_dump(),
         "engine_fallbacks": sum(record.engines not in (None, engines) for record in records),
+        "alarms": list(alarms),
     }
 
 

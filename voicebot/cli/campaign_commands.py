@@ -234,6 +234,23 @@ def _print(numbers: dict[str, Any]) -> None:
             str(node.get("fault", "")),
         )
     console.print(table)
+    for node in numbers["nodes"]:
+        if node["alive"]:
+            _print_pacing(node)
+
+
+def _print_pacing(node: dict[str, Any]) -> None:
+    """What one node's pacing says, where it says anything, and the alarms that are on."""
+    pacing = node.get("pacing", {})
+    if why := pacing.get("why_not"):
+        console.print(f"  {node['node']} dials nothing more just now: {why}")
+    if pacing.get("wanted"):
+        console.print(
+            f"  abandoned {pacing['abandoned']} of {pacing['wanted']} who wanted an agent "
+            f"({pacing['abandon_rate']:.1%}; {pacing['abandon_cap']:.1%} may be)"
+        )
+    for alarm in node.get("alarms", ()):
+        console.print(f"  [red]alarm[/red] {alarm['kind']} {alarm['subject']}: {alarm['reason']}")
 
 
 def _machine(node: Node) -> str:

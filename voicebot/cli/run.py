@@ -185,6 +185,7 @@ def _report(
         seconds=result.seconds,
         callee_results=result.callees,
         lost=result.lost,
+        alarms=result.alarms,
     )
     write_summary(folder / "summary.json", summary)
     index = write_report(
