@@ -58,6 +58,8 @@ _DRIVER_DOWN = (
     psycopg.InterfaceError,
     psycopg.errors.InternalError,
 )
+_WRONG_STATEMENT = 1
+"""SQLite's plain SQLITE_ERROR: a statement that is wrong stays wrong, however often it is asked."""
 _ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
 _MEND = "Check its address, or restore it from the back-up."
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -118,6 +120,8 @@ class Store:
                 transaction.commit()
             except (OperationalError, InterfaceError, InternalError, *_DRIVER_DOWN) as fault:
                 connection.invalidate()
+                if _is_wrong(fault):
+                    raise
                 raise CommitUnknown(_short(fault), "Look up whether it was kept.") from None
 
     @contextmanager
@@ -162,6 +166,8 @@ def _down_is_said() -> Iterator[None]:
     try:
         yield
     except (OperationalError, InterfaceError, InternalError, *_DRIVER_DOWN) as fault:
+        if _is_wrong(fault):
+            raise
         log.warning("store_down", fault=type(fault).__name__, detail=_short(fault))
         raise StoreDown(_short(fault), "Try again when it is back.") from None
 
@@ -174,9 +180,18 @@ def _roll_back(connection: Connection) -> None:
         connection.invalidate()
 
 
+def _is_wrong(fault: BaseException) -> bool:
+    """SQLite gives one class of errors to a store that is away and to a statement that is wrong."""
+    return getattr(_origin(fault), "sqlite_errorcode", None) == _WRONG_STATEMENT
+
+
+def _origin(fault: BaseException) -> BaseException | None:
+    return fault.orig if isinstance(fault, DBAPIError) else fault
+
+
 def _short(fault: BaseException) -> str:
     """The server's own first line: it holds no values."""
-    origin = fault.orig if isinstance(fault, DBAPIError) else fault
+    origin = _origin(fault)
     lines = str(origin).strip().splitlines()
     return f"the store does not answer: {lines[0] if lines else type(origin).__name__}"
 
