@@ -22,11 +22,16 @@ from voicebot.store.database import Store
 
 ROOT = Path(__file__).parents[2]
 START = "2026-03-02T10:15"
+PATIENCE_S = 150.0
+"""A machine that does other things too starts a node slowly."""
 
 
 @dataclass
 class NodesAtWork:
-    """One campaign of `people` rows in `folder`; `program` runs before each node (a network namespace)."""
+    """One campaign of `people` rows in `folder`; `program` runs before each node (a network namespace).
+
+    A debtor has `numbers` of the rows, each with a phone number of its own.
+    """
 
     folder: Path
     store_url: str
@@ -34,6 +39,7 @@ class NodesAtWork:
     people: int
     act: str
     changes: dict[str, Any] = field(default_factory=dict)
+    numbers: int = 1
     began: float = field(default_factory=time.monotonic)
     nodes: list[subprocess.Popen[str]] = field(default_factory=list)
 
@@ -56,7 +62,7 @@ class NodesAtWork:
             columns = "case_id", "debtor_id", "name", "phone", "amount_due", "phone_source", "phone_evidence"
             rows.writerow(columns)
             for n in range(self.people):
-                person = f"case-{n}", f"debtor-{n}", "张伟", f"138{n:08d}"
+                person = f"case-{n}", f"debtor-{n // self.numbers}", "张伟", f"138{n:08d}"
                 rows.writerow((*person, "520.40", "contract", f"HT-{n}"))
         with (self.folder / "balances.csv").open("w", newline="", encoding="utf-8") as file:
             rows = csv.writer(file)
@@ -113,7 +119,7 @@ class NodesAtWork:
     def output(self, number: int = 0) -> str:
         return (self.folder / f"node{number}.out").read_text("utf-8")
 
-    def wait_for(self, what: str, condition: Callable[[], object], within_s: float = 40.0) -> None:
+    def wait_for(self, what: str, condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         until = time.monotonic() + within_s
         while not condition():
             if time.monotonic() > until:

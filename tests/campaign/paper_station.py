@@ -31,6 +31,7 @@ from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.run import CampaignRun
 from voicebot.campaign.services import Service
 from voicebot.campaign.station import Station
+from voicebot.campaign.workers import LONGEST_CALL_S
 from voicebot.clock import SimulationClock
 from voicebot.logs import configure
 from voicebot.policy.gate import Gate
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--calls", type=int, default=2)
     parser.add_argument("--new", action="store_true")
+    parser.add_argument("--longest-call", type=float, default=LONGEST_CALL_S)
     parser.add_argument("--origin", type=float, default=time.monotonic(), help="When the clock started.")
     asked = parser.parse_args()
     asked.folder.mkdir(parents=True, exist_ok=True)
@@ -176,6 +178,7 @@ def main() -> None:
         file=asked.file,
         afresh=asked.new,
         joins=joins,
+        longest_call_s=asked.longest_call,
         new_station=PaperStation,
     )
     result = asyncio.run(run.run())

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 OWNER = "postgres"
@@ -15,9 +16,16 @@ START_LIMIT_S = "60"
 
 
 class PostgresqlServer:
-    """`with PostgresqlServer() as server: server.url("name")` gives a new empty database."""
+    """`with PostgresqlServer() as server: server.url()` gives a new empty database.
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    `listen`: addresses that it listens on beside its socket, everybody in their networks is let in;
+    `within`: what runs the server elsewhere (`ip netns exec NAME`).
+    """
+
+    def __init__(
+        self, *, fsync: bool = False, listen: Sequence[str] = (), within: Sequence[str] = ()
+    ) -> None:
+        self._listen, self._within = tuple(listen), tuple(within)
         found = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: int(path.parent.name))
         if not found:
             raise RuntimeError("the tests need Debian's package postgresql: apt-get install postgresql")
@@ -33,11 +41,14 @@ class PostgresqlServer:
             shutil.chown(self._folder, OWNER)
         self._data = self._folder / "data"
         self._run("initdb", "-D", str(self._data), "-A", "trust", "-E", "UTF8", "--no-locale", "--no-sync")
+        with (self._data / "pg_hba.conf").open("a") as file:
+            file.writelines(f"host all all {address}/24 trust\n" for address in self._listen)
         self._start()
         return self
 
     def _start(self) -> None:
-        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder}"
+        addresses = ",".join(self._listen)
+        options = f"-c listen_addresses='{addresses}' -c unix_socket_directories={self._folder}"
         options += f" -c fsync={self._fsync}"
         log = str(self._folder / "log")
         self._run(
@@ -59,7 +70,7 @@ class PostgresqlServer:
         return int((self._data / "postmaster.pid").read_text().splitlines()[0])
 
     def url(self) -> str:
-        """A new database on this server."""
+        """A new database on this server, over its socket."""
         self._count += 1
         name = f"t{self._count}"
         self._run("createdb", "-h", str(self._folder), name)
@@ -68,7 +79,7 @@ class PostgresqlServer:
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
         if self._root:
-            command = ["runuser", "-u", OWNER, "--", *command]
+            command = [*self._within, "runuser", "-u", OWNER, "--", *command]
         done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, cwd=self._folder)
         if done.returncode != 0:
             raise RuntimeError(f"{program}: {done.stderr.decode(errors='replace').strip()}")

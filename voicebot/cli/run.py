@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from sqlalchemy.engine import make_url
 
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
@@ -112,7 +113,7 @@ def _called(
         store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
         keys = KeyRing.load(site.keys)
         store = Store.open(store_url, keys)
-        register = Store.open(site.store, keys) if campaign.simulation else None
+        register = _register_of_approvals(site, keys) if campaign.simulation else None
         try:
             gate = site.gate(clock)
             if campaign.simulation:
@@ -138,6 +139,14 @@ def _called(
     finally:
         if run is None or not run.calling:
             _withdraw(folder)
+
+
+def _register_of_approvals(site: Site, keys: KeyRing) -> Store | None:
+    """The site's store, where a revocation reaches a simulated run too; None when the site has none yet."""
+    url = make_url(site.store)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return None
+    return Store.open(site.store, keys)
 
 
 def _withdraw(folder: Path) -> None:
