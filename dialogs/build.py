@@ -86,7 +86,7 @@ def sha256_of(path: Path) -> str:
 def _with_components(project: str) -> str:
     """The project's hash together with the code that a model is made with."""
     hashed = hashlib.sha256(project.encode())
-    for name in ("pinyin.py", "logistic.py", "guard.py", "stage_rules.py"):
+    for name in ("pinyin.py", "meaning.py", "intents.py", "guard.py", "stage_rules.py"):
         hashed.update((ROOT / "dialogs" / "rasa" / name).read_bytes())
     return hashed.hexdigest()
 

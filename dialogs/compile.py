@@ -148,11 +148,7 @@ def _config(track: Track) -> dict[str, Any]:
         "assistant_id": f"{track.id}.v{track.version}.{track.digest[:12]}",
         "language": "zh",
         "pipeline": [
-            {"name": "JiebaTokenizer"},
-            {"name": "CountVectorsFeaturizer"},
-            {"name": "CountVectorsFeaturizer", "analyzer": "char_wb", "min_ngram": 1, "max_ngram": 4},
-            {"name": f"{COMPONENTS}.pinyin.PinyinFeaturizer", "min_ngram": 1, "max_ngram": 3},
-            {"name": f"{COMPONENTS}.logistic.LogisticClassifier", "max_iter": 500, "C": 10.0},
+            {"name": f"{COMPONENTS}.intents.IntentModel"},
             {
                 "name": f"{COMPONENTS}.guard.IntentGuard",
                 "guards": guards,

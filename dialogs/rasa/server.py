@@ -14,7 +14,6 @@ import socket
 import sys
 from pathlib import Path
 
-import jieba
 from rasa.core.channels.channel import register
 from rasa.utils.log_utils import configure_structlog
 from sanic import Sanic
@@ -29,9 +28,6 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True)
     asked = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
-    jieba.setLogLevel(logging.WARNING)
-    jieba.dt.tmp_dir = str(asked.tracks)  # its cache of the dictionary: not in a folder that others can write
-    jieba.initialize()  # takes seconds; the first caller must not wait for it
     configure_structlog(logging.WARNING)
     listening = socket.socket(fileno=asked.fd)
 

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
-import jieba
 from rasa.model_training import train
+
+from dialogs.rasa.intents import VECTORS
 
 
 def main(project: Path, out: Path) -> int:
     """Writes the model archive to `out`.  Returns Rasa's exit code."""
-    jieba.dt.tmp_dir = str(project)  # its cache of the dictionary: not in a folder that others can write
+    os.environ[VECTORS] = str(out.parent.parent / "vectors.npz")  # beside the tracks, which share a bank
     result = train(
         domain=str(project / "domain.yml"),
         config=str(project / "config.yml"),
