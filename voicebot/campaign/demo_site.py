@@ -6,6 +6,7 @@ the same desk as anybody's.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,7 +25,7 @@ from voicebot.settings import Site
 from voicebot.store.approvals import Approvals
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
-from voicebot.store.people import People
+from voicebot.store.people import People, Person
 from voicebot.store.registers import Agencies, Tools
 from voicebot.store.review_record import SENIOR, Standing
 from voicebot.store.signatures import create_key, load_key, public_text
@@ -33,7 +34,8 @@ from voicebot.store.track_states import TrackState
 
 STOP_LIST = Path("configs/lists/demo_stop_list.csv")
 MADE_BY = "demo set-up"
-COMMENT = "approved by the demo's set-up, which reads nothing"
+COMMENT = "signed by the demo's set-up, which reads nothing"
+Note = Callable[[str], None]
 
 
 def key_folder(site: Site) -> Path:
@@ -50,19 +52,27 @@ def prepare_keys(site: Site) -> None:
             create_key(_key_file(site, person.id))
 
 
-def approve_tracks(site: Site) -> list[str]:
+def approve_tracks(site: Site, note: Note = lambda said: None) -> list[str]:
     """The demo's author submits every talk track of the folder, and its reviewers sign it.
 
-    What people decided is left alone.  Returns what is approved now, as id@version.  InputError when a track
-    is not lint-clean, was changed under its version, or the demo has not enough people.
+    Only tracks that this site has never seen: what came after the first version is for people to decide, and
+    `note` is told of a file that says something else than its newest approved version.  Returns what may be
+    spoken now, as id@version.  InputError when a track is not lint-clean, or the demo has not enough people.
     """
     clock = WallClock(site.zone)
     store = Store.open(site.store, KeyRing.load(site.keys))
     try:
         _register(store, site)
         desk, approvals = Desk(store, Gate(site.packs(), clock), clock), Approvals(store)
-        standings = [_approve(site, desk, approvals, path) for path in talk_tracks(site.talktracks)]
-        return [standing.reference for standing in standings if standing.speakable]
+        for path in talk_tracks(site.talktracks):
+            track = Track.load(path)
+            known = [one for one in approvals.record().versions.values() if one.track == track.id]
+            if not known or _is_half_done(known, track):
+                _approve(site, People(store), desk, path, known[0] if known else None)
+            elif track.digest not in {one.digest for one in known}:
+                newest = max(known, key=lambda one: one.version)
+                note(f"{path} differs from {newest.reference}, which is {newest.state}: it takes a review")
+        return [one.reference for one in approvals.record().versions.values() if one.speakable]
     finally:
         store.close()
 
@@ -91,44 +101,64 @@ def _register(store: Store, site: Site) -> None:
     """Everybody of the people file who has a key, or one of the demo's."""
     people = People(store)
     for person in load_people(site.people).people:
-        public_key = person.public_key
+        public_key, known = person.public_key, people.find(person.id)
         if public_key is None and _key_file(site, person.id).exists():
-            public_key = public_text(load_key(_key_file(site, person.id)))
-        known = people.find(person.id)
-        if public_key is not None and (known is None or known.public_key != public_key):
-            people.register(person.id, person.name, person.roles, public_key)
+            public_key = _public(_key_file(site, person.id))
+            if known is not None and known.public_key != public_key:
+                continue  # somebody took the demo's place with a key of his own
+        if public_key is None:
+            continue
+        wanted = Person(person.id, person.name, person.roles, public_key, person.agency)
+        if known != wanted:
+            people.register(wanted.id, wanted.name, wanted.roles, wanted.public_key, wanted.agency)
 
 
-def _approve(site: Site, desk: Desk, approvals: Approvals, path: Path) -> Standing:
-    track = Track.load(path)
-    reference = f"{track.id}@{track.version}"
-    standing = approvals.record().of(track.id, track.version)
-    if standing is not None and standing.digest != track.digest:
-        raise InputError(
-            f"{reference} was submitted with another text", "Raise the version in its header.", path
-        )
+def _is_half_done(known: Sequence[Standing], track: Track) -> bool:
+    """Whether set-up was interrupted between the signatures of a track's first version."""
+    only = known[0]
+    by_set_up = all(event.comment == COMMENT for event in only.events)
+    return (
+        len(known) == 1 and only.digest == track.digest and only.state is TrackState.SUBMITTED and by_set_up
+    )
+
+
+def _approve(site: Site, people: People, desk: Desk, path: Path, standing: Standing | None) -> None:
+    """Submits a track unless it is `standing` there, and signs until nothing is missing."""
     if standing is None:
-        (author, *_) = _signing(site, AUTHORS, path)
-        standing = desk.submit(path, author.id, partial(load_key, _key_file(site, author.id)))
-    reviewers = [one for one in _signing(site, REVIEWERS, path) if one.id != standing.author]
+        author = _signing(site, people, AUTHORS, path)[0]
+        key = partial(load_key, _key_file(site, author.id))
+        standing = desk.submit(path, author.id, key, comment=COMMENT)
+    reviewers = [one for one in _signing(site, people, REVIEWERS, path) if one.id != standing.author]
     for person in sorted(reviewers, key=lambda one: SENIOR not in one.roles):
         if standing.state is TrackState.SUBMITTED and person.id not in standing.signatures:
             key = partial(load_key, _key_file(site, person.id))
-            standing = desk.approve(reference, person.id, key, COMMENT)
+            standing = desk.approve(standing.reference, person.id, key, COMMENT)
     if standing.state is TrackState.SUBMITTED:
         raise InputError(
-            f"{reference} takes {standing.waits_for}", "Add a reviewer without a public key.", site.people
+            f"{standing.reference} takes {standing.waits_for}",
+            "Add a reviewer without a public key.",
+            site.people,
         )
-    return standing
 
 
-def _signing(site: Site, roles: frozenset[str], path: Path) -> list[PersonEntry]:
-    """The demo's people of a role."""
-    people = load_people(site.people).people
-    able = [one for one in people if roles & set(one.roles) and _key_file(site, one.id).exists()]
+def _signing(site: Site, people: People, roles: frozenset[str], path: Path) -> list[PersonEntry]:
+    """The demo's people of a role; whoever took one's place with a key of his own is none of them."""
+    able = []
+    for person in load_people(site.people).people:
+        known, key = people.find(person.id), _key_file(site, person.id)
+        if known and roles & set(known.roles) and key.exists() and _public(key) == known.public_key:
+            able.append(person)
     if not able:
-        raise InputError(f"the demo has no {' or '.join(sorted(roles))} to sign {path}", "", site.people)
+        raise InputError(
+            f"the demo has no {' or '.join(sorted(roles))} to sign {path}",
+            "Submit and approve it yourself: scripts-review submit.",
+            site.people,
+        )
     return able
+
+
+def _public(key: Path) -> str:
+    return public_text(load_key(key))
 
 
 def _key_file(site: Site, person_id: str) -> Path:

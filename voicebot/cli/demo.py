@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from dialogs.build import build_all
 from dialogs.manifest import Manifest
 from voicebot.campaign.approved_track import require_built
 from voicebot.campaign.balances import balance_source
@@ -45,7 +47,7 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
     site = load_site()
     campaign = load_campaign(file, site.trunks)
     prepare_keys(site)
-    approve_tracks(site)
+    approve_tracks(site, lambda said: typer.echo(f"note: {said}", err=True))
     manifests = built_tracks(site)
     manifest = next((one for one in manifests if f"{one.track}@{one.version}" == campaign.talk_track), None)
     if manifest is None:
@@ -60,12 +62,18 @@ def prepare(file: Annotated[Path, typer.Argument(help="A simulated campaign.")] 
 
 
 def built_tracks(site: Site) -> list[Manifest]:
-    """Every approved version, built where it was missing (a minute or so each)."""
+    """Every approved version, built side by side where a build is missing or of an older engine (a minute of
+    CPU each)."""
     store = Store.open(site.store, KeyRing.load(site.keys))
     try:
         approvals = Approvals(store)
-        standings = [one for one in approvals.record().versions.values() if one.speakable]
-        return [require_built(site, approvals.resolve(one.reference), approvals) for one in standings]
+        references = [one.reference for one in approvals.record().versions.values() if one.speakable]
+        approved = [approvals.resolve(reference) for reference in references]
+        with ExitStack() as folders:
+            paths = [folders.enter_context(approvals.content(one).unpacked()) for one in approved]
+            if paths:
+                build_all(paths, site.tracks.resolve(), site.rasa_python.absolute())
+        return [require_built(site, one, approvals) for one in approved]
     finally:
         store.close()
 
