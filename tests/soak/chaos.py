@@ -22,6 +22,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TypeVar
@@ -199,7 +200,7 @@ class Chaos:
         self._happened.counts["processes killed"] += 1
         if self._server is not None and self._dice.random() < 0.7:  # else its leases tell
             for node in Book.read(self._log).nodes.get(name, []):
-                self._insist(lambda node=node: self._ledger.lose_node(node))
+                self._insist(partial(self._ledger.lose_node, node))
             self._happened.counts["deaths reported"] += 1
         self._start_one()
 

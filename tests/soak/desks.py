@@ -18,12 +18,15 @@ from tests.campaign.site import PACK
 from voicebot.campaign.ledger import Ledger, LostWorker, Outcome
 from voicebot.campaign.store_owner import sole_owner
 from voicebot.clock import SimulationClock
+from voicebot.errors import NotReady
 from voicebot.policy.gate import Gate
 from voicebot.store.database import Store, StoreDown
 from voicebot.store.encryption import KeyRing
 from voicebot.store.states import AttemptState
 
 SEAL_EVERY_S = 0.5
+AWAY_S = 30.0
+"""No database takes longer to come back."""
 RAISED = {one.__name__: one for one in (StoreDown, LostWorker)}
 Order = tuple[str, str]
 """An attempt's id and its case's."""
@@ -46,8 +49,20 @@ class Desk(Protocol):
 def open_ledger(url: str, keys: KeyRing, clock: SimulationClock) -> tuple[Store, Ledger]:
     """The production ledger.  Its log says what is expected here a hundred times: only errors are shown."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
-    store = Store.open(url, keys)
+    store = _opened(url, keys)
     return store, Ledger(store, Gate([PACK], clock), clock, recorder_ready=lambda: True)
+
+
+def _opened(url: str, keys: KeyRing) -> Store:
+    """Waits for a store that is just away."""
+    until = time.monotonic() + AWAY_S
+    while True:
+        try:
+            return Store.open(url, keys)
+        except NotReady:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.1)
 
 
 class LedgerDesk:
@@ -83,16 +98,19 @@ class OwnersDesk:
         self._line.send(worker)
 
     def claim(self, campaign: str, n: int) -> list[Order]:
-        return self._ask("claim", campaign, n)
+        orders: list[Order] = self._ask("claim", campaign, n)
+        return orders
 
     def permit(self, attempts: Sequence[str]) -> set[str]:
-        return self._ask("permit", attempts)
+        allowed: set[str] = self._ask("permit", attempts)
+        return allowed
 
     def answered(self, attempts: Sequence[str]) -> None:
         self._ask("answered", attempts)
 
     def close(self, outcomes: Sequence[Outcome]) -> set[str]:
-        return self._ask("close", outcomes)
+        closed: set[str] = self._ask("close", outcomes)
+        return closed
 
     def renew(self) -> None:
         """The owner sees it when this process dies."""

@@ -158,12 +158,11 @@ def _closed(run: Run) -> Iterator[str]:
 def _contacts(run: Run) -> Iterator[str]:
     """Each contact is planned once, or has come to an end for which there is a reason."""
     wanted = sum(len(one.cases) for one in run.people)
-    planned = dict[int, int]()
     with run.store.reading() as connection:
         query = select(AttemptRow.contact_id, func.count()).where(AttemptRow.phase == 0)
         planned = dict(connection.execute(query.group_by(AttemptRow.contact_id)).tuples().all())
-        query = select(AttemptRow.contact_id, AttemptRow.disposition, AttemptRow.rule, AttemptRow.number)
-        ended = connection.execute(query.where(AttemptRow.phase == 2).order_by(AttemptRow.number)).all()
+        last_ones = select(AttemptRow.contact_id, AttemptRow.disposition, AttemptRow.rule, AttemptRow.number)
+        ended = connection.execute(last_ones.where(AttemptRow.phase == 2).order_by(AttemptRow.number)).all()
         contacts = connection.execute(select(ContactRow.id, ContactRow.state, ContactRow.why)).all()
     if len(contacts) != wanted:
         yield f"{len(contacts)} contacts of {wanted} are there"
@@ -195,19 +194,21 @@ def _tally(run: Run) -> Iterator[str]:
         with run.store.reading() as connection:
             told = tally.read(connection, campaign)
             counted: Counter[str] = Counter()
-            query = select(AttemptRow.state, AttemptRow.disposition, AttemptRow.reason, func.count())
+            query = select(
+                AttemptRow.state, AttemptRow.disposition, AttemptRow.reason, func.count().label("n")
+            )
             query = query.where(AttemptRow.campaign_id == campaign)
-            for state, disposition, reason, n in connection.execute(
+            for row in connection.execute(
                 query.group_by(AttemptRow.state, AttemptRow.disposition, AttemptRow.reason)
             ):
-                counted[state] += n
-                if reason is not None:
-                    counted[f"reason {reason}"] += n
-                elif disposition is not None:
-                    counted[f"disposition {disposition}"] += n
-            query = select(func.count()).where(AttemptRow.campaign_id == campaign)
+                counted[row.state] += row.n
+                if row.reason is not None:
+                    counted[f"reason {row.reason}"] += row.n
+                elif row.disposition is not None:
+                    counted[f"disposition {row.disposition}"] += row.n
+            answered = select(func.count()).where(AttemptRow.campaign_id == campaign)
             counted["was answered"] = connection.execute(
-                query.where(AttemptRow.answered_ms.is_not(None))
+                answered.where(AttemptRow.answered_ms.is_not(None))
             ).scalar_one()
         for what in told.keys() | counted.keys():
             if told[what] != counted[what]:
