@@ -37,12 +37,12 @@ def test_the_shipped_track_is_clean():
 
 def shipped(folder: Path, *changes: tuple[str, str]) -> Path:
     """The reminder with its files beside it, changed."""
-    for name in ("shared.yaml", "reminder.yaml"):
-        text = (REMINDER.parent / name).read_text(encoding="utf-8")
+    (folder / "talktracks").mkdir(exist_ok=True)
+    for part in REMINDER.parent.glob("*.yaml"):
+        text = part.read_text(encoding="utf-8")
         for old, new in changes:
             text = text.replace(old, new)
-        (folder / "talktracks").mkdir(exist_ok=True)
-        (folder / "talktracks" / name).write_text(text, encoding="utf-8")
+        (folder / "talktracks" / part.name).write_text(text, encoding="utf-8")
     (folder / "utterances").mkdir(exist_ok=True)
     for bank in Path("dialogs/utterances").glob("*.yaml"):
         (folder / "utterances" / bank.name).write_bytes(bank.read_bytes())
