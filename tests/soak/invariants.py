@@ -122,7 +122,8 @@ def _forbidden(run: Run) -> Iterator[str]:
     """Nothing that was asked for after a pause or a stop is dialled; nor anything later than at once."""
     of_case = {case: one.phone for one in run.people for case in one.cases}
     with run.store.reading() as connection:
-        campaign = dict(connection.execute(select(AttemptRow.id, AttemptRow.campaign_id)).tuples().all())
+        rows = connection.execute(select(AttemptRow.id, AttemptRow.campaign_id)).all()
+    campaign = {row.id: row.campaign_id for row in rows}
     for one in run.book.dials:
         stopped = run.happened.stopped.get(of_case[one.case], float("inf"))
         if one.asked > stopped or one.at > stopped + GRACE_S:
@@ -159,13 +160,16 @@ def _contacts(run: Run) -> Iterator[str]:
     """Each contact is planned once, or has come to an end for which there is a reason."""
     wanted = sum(len(one.cases) for one in run.people)
     with run.store.reading() as connection:
-        query = select(AttemptRow.contact_id, func.count()).where(AttemptRow.phase == 0)
-        planned = dict(connection.execute(query.group_by(AttemptRow.contact_id)).tuples().all())
+        query = select(AttemptRow.contact_id, func.count().label("n")).where(AttemptRow.phase == 0)
+        waiting = connection.execute(query.group_by(AttemptRow.contact_id)).all()
         last_ones = select(AttemptRow.contact_id, AttemptRow.disposition, AttemptRow.rule, AttemptRow.number)
-        ended = connection.execute(last_ones.where(AttemptRow.phase == 2).order_by(AttemptRow.number)).all()
+        ended = connection.execute(
+            last_ones.where(AttemptRow.phase == 2).order_by(AttemptRow.number, AttemptRow.planned_ms)
+        ).all()
         contacts = connection.execute(select(ContactRow.id, ContactRow.state, ContactRow.why)).all()
     if len(contacts) != wanted:
         yield f"{len(contacts)} contacts of {wanted} are there"
+    planned = {row.contact_id: row.n for row in waiting}
     last = {row.contact_id: row.disposition for row in ended}
     faults = Counter(row.contact_id for row in ended if row.disposition == "NOT_DIALLED" and not row.rule)
     for one in contacts:

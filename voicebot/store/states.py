@@ -22,7 +22,7 @@ class AttemptState(StrEnum):
 _S = AttemptState
 MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     _S.PLANNED: frozenset({_S.CLAIMED, _S.REFUSED}),
-    _S.CLAIMED: frozenset({_S.DIALLING, _S.REFUSED, _S.NOT_DIALLED, _S.UNKNOWN}),
+    _S.CLAIMED: frozenset({_S.DIALLING, _S.REFUSED, _S.NOT_DIALLED}),
     _S.DIALLING: frozenset({_S.RINGING, _S.ANSWERED, _S.CLOSED, _S.UNKNOWN}),
     _S.RINGING: frozenset({_S.ANSWERED, _S.CLOSED, _S.UNKNOWN}),
     _S.ANSWERED: frozenset({_S.CLOSED, _S.UNKNOWN}),

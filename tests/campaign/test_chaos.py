@@ -1,0 +1,24 @@
+"""Processes are killed, the store dies and comes back, campaigns are paused, numbers are stopped; the books
+agree all the same.  The short form of `make soak`."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.soak.chaos import SHORT, chaos
+
+ATTEMPTS = 700
+MOST_S = 60.0
+
+
+@pytest.mark.parametrize(
+    ("store", "restarts"), [("sqlite", "owners killed"), ("postgresql", "databases restarted")]
+)
+def test_whatever_dies_the_dial_log_and_the_ledger_agree(store: str, restarts: str) -> None:
+    faults, counts = chaos(store, ATTEMPTS, seed=11, pace=SHORT, limit_s=MOST_S)
+    assert faults == []
+    assert counts["processes killed"] >= 3
+    assert counts[restarts] >= 1
+    assert counts["pauses"] >= 1
+    assert counts["numbers stopped"] >= 1
+    assert counts["dials"] >= ATTEMPTS
