@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from scripts_review.homophones import straddles
+from scripts_review.plain_line import SLOT, PlainLine
+from scripts_review.wording import Wording
 from voicebot.errors import InputError
 from voicebot.yaml_document import YamlDocument
 
@@ -17,9 +19,7 @@ RULES_FILE = Path("configs/policies/lint_rules.yaml")
 Severity = Literal["error", "warn"]
 SLOT_LENGTH = 4
 """A slot is counted as this many characters when a line's length is judged."""
-_SLOT = re.compile(r"\{(\w+)\}")
-_KEPT = "，。！？：；（）"
-"""Full-width punctuation, which NFKC would turn into ASCII."""
+_SENTENCE_ENDS = "。！？；"
 
 
 @dataclass(frozen=True)
@@ -58,18 +58,29 @@ class LineRule(BaseModel):
             return flag[1] not in meta.flags
         raise InputError(f"unknown condition {self.applies!r}", "", RULES_FILE, key=self.id)
 
-    def found_in(self, text: str, forbidden: frozenset[str]) -> str | None:
-        """What in `text` breaks the rule, or None.  `forbidden`: the slots of the rule's slot type."""
+    def found_in(self, line: PlainLine, wording: Wording, forbidden: frozenset[str]) -> str | None:
+        """What in the line breaks the rule, or None.  `forbidden`: the slots of the rule's slot type."""
         if self.slots:
-            return next((f"{{{name}}}" for name in _SLOT.findall(text) if name in forbidden), None)
+            return next((f"{{{name}}}" for name in SLOT.findall(line.written) if name in forbidden), None)
         if self.max_chars:
-            length = len(_SLOT.sub("x" * SLOT_LENGTH, text))
+            length = len(SLOT.sub("x" * SLOT_LENGTH, line.written))
             return f"{length} characters" if length > self.max_chars else None
-        words = _SLOT.sub("", text) if "{" in text else text
-        found = re.search(self.pattern, words)
-        if found is None or (self.unless and re.search(self.unless, words)):
-            return None
-        return found[0]
+        for pattern in (re.compile(self.pattern), *wording.phrases.get(self.id, ())):
+            for match in pattern.finditer(line.text):
+                if not self._excused(line.text, match, wording):
+                    return line.quote(*match.span())
+        return None
+
+    def _excused(self, text: str, match: re.Match[str], wording: Wording) -> bool:
+        """Words that run into others (一起|诉说), a negation, or the rule's own exception in the sentence."""
+        if not match[0]:
+            return True
+        if self.unless:
+            start = max(text.rfind(stop, 0, match.start()) for stop in _SENTENCE_ENDS) + 1
+            ends = [place for stop in _SENTENCE_ENDS if (place := text.find(stop, match.end())) >= 0]
+            if re.search(self.unless, text[start : min(ends, default=len(text))]):
+                return True
+        return wording.negation.takes_back(self.id, text, *match.span()) or straddles(text, *match.span())
 
 
 @dataclass(frozen=True)
@@ -83,10 +94,11 @@ class LintRules:
     "Rules on whole tracks: id → what it asks for."
     severities: dict[str, Severity]
     examples: dict[str, list[dict[str, Any]]]
+    wording: Wording
 
     @classmethod
     def load(cls, path: Path = RULES_FILE) -> LintRules:
-        """InputError when the file is missing or a rule is malformed."""
+        """With the site's wording lists.  InputError when a file is missing or malformed."""
         document = YamlDocument.read(path)
         data = document.data
         try:
@@ -97,21 +109,18 @@ class LintRules:
                 track={rule["id"]: rule["rule"] for rule in data["track_rules"]},
                 severities={rule["id"]: rule.get("severity", "error") for rule in data["track_rules"]},
                 examples=data["examples"],
+                wording=Wording.load(),
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise InputError(f"these are no lint rules: {type(fault).__name__} {fault}", "", path) from None
 
     def broken_by(self, text: str, meta: Meta) -> list[tuple[LineRule, str]]:
         """The rules that a line breaks, each with what was found."""
-        said = normalised(text)
+        line = self.wording.plainer.read(text)
         broken = []
         for rule in self.lines:
-            found = rule.found_in(said, self.slot_types.get(rule.slots, frozenset()))
-            if found is not None and rule.applies_to(meta):
-                broken.append((rule, found))
+            if rule.applies_to(meta):
+                found = rule.found_in(line, self.wording, self.slot_types.get(rule.slots, frozenset()))
+                if found is not None:
+                    broken.append((rule, found))
         return broken
-
-
-def normalised(text: str) -> str:
-    """NFKC, with full-width punctuation kept."""
-    return "".join(char if char in _KEPT else unicodedata.normalize("NFKC", char) for char in text)

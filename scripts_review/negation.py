@@ -1,0 +1,52 @@
+"""When a line takes back what it names: 我们不会上门 threatens nobody, 不是不上门 does.
+
+The words stand in configs/policies/lint_wording.yaml under `negation`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from scripts_review.plain_line import STOPS
+
+
+class Negation:
+    """Raises KeyError, TypeError or re.error for a malformed mapping; the caller names the file."""
+
+    def __init__(self, data: Mapping[str, Any]) -> None:
+        self._reach = int(data["reach"])
+        self._before = _pattern(data["before"])
+        self._cancelled = _pattern(data["cancelled"])
+        self._hedges = _pattern(data["hedges"])
+        self._after = _pattern(data["after"])
+        self._promise = _pattern(data["promise"])
+        self._rules = frozenset(data["rules"])
+        self._hedged = frozenset(data["hedged"])
+
+    def takes_back(self, rule: str, text: str, start: int, end: int) -> bool:
+        """Whether the clause around `start`..`end` of a plain line says that it is not so, as far as the rule
+        lets itself be taken back at all."""
+        clause = text[max(text.rfind(stop, 0, start) for stop in STOPS) + 1 : start]
+        rest = text[end:]
+        if rule == "FALSE_PROMISE":
+            sentence = (
+                re.split("[。！？；]", text[:start])[-1] + text[start:end] + re.split("[。！？；]", rest)[0]
+            )
+            return bool(self._promise.search(sentence)) and not self._cancelled.search(clause)
+        if rule not in self._rules:
+            return False
+        if self._after.search(rest):
+            return True
+        # the match itself may begin with what negates it: 不会(联系您的家人)
+        denied = list(self._before.finditer(clause + text[start:end]))
+        near = [one for one in denied if one.start() < len(clause) and len(clause) - one.end() <= self._reach]
+        if not near or self._cancelled.search(clause):
+            return False
+        return not (rule in self._hedged and self._hedges.search(clause))
+
+
+def _pattern(words: str) -> re.Pattern[str]:
+    """A pattern that the file breaks over lines."""
+    return re.compile(re.sub(r"\s+", "", words))
