@@ -16,15 +16,9 @@ from tests.campaign.paper_lists import INSTITUTION, campaign_of, line, write_lis
 from voicebot.campaign import enrolment as enrolling
 from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
 from voicebot.campaign.enrolment import Enrolled, Enrolment
-from voicebot.campaign.row_sealer import (
-    CHUNK,
-    SealedChunk,
-    name_binding,
-    notes_binding,
-    phone_binding,
-    record_binding,
-)
+from voicebot.campaign.row_sealer import CHUNK, SealedChunk
 from voicebot.errors import InputError
+from voicebot.store.bindings import name_binding, notes_binding, phone_binding, record_binding
 from voicebot.store.database import Store
 from voicebot.store.models import (
     AttemptRow,

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from voicebot.campaign.attempts import Due
-from voicebot.campaign.enrolment import phone_binding, record_binding
 from voicebot.campaign.facts import Ask
 from voicebot.campaign.running import RunningCampaign
 from voicebot.policy.gate import Decision
+from voicebot.store.bindings import phone_binding, record_binding
 from voicebot.store.bulk import json_value
 from voicebot.store.encryption import KeyRing
 from voicebot.store.masking import mask_phone

@@ -15,6 +15,7 @@ from voicebot.campaign.events import Events
 from voicebot.campaign.facts import FactFinder
 from voicebot.campaign.running import RunningCampaigns
 from voicebot.clock import Clock
+from voicebot.store import tally
 from voicebot.store.audit import moment_ms
 from voicebot.store.bulk import Bulk, Insert, json_text
 from voicebot.store.database import Store
@@ -28,8 +29,6 @@ NOT_DIALLED_WAIT = timedelta(seconds=5)
 """An attempt that was claimed and not dialled is tried again after this: its line or trunk was not ready."""
 STOPPED = "stopped"
 """Why a claimed attempt was not dialled when a person stopped the run: no fault of its line or trunk."""
-WAS_ANSWERED = "was answered"
-"""What the tally calls the calls that were answered, whatever state they are in now."""
 WORKER_LOST = "worker lost"
 
 _LATE = Insert("late_report", "attempt_id text, disposition text, answered boolean, at_ms bigint")
@@ -63,7 +62,7 @@ class Closing:
             for one in found.values():
                 events.moved(one.campaign_id, one.state, state)
                 if state is AttemptState.ANSWERED:
-                    events.count(one.campaign_id, WAS_ANSWERED)
+                    events.count(one.campaign_id, tally.WAS_ANSWERED)
             events.write(bulk, now_ms)
 
     def close_many(self, outcomes: Sequence[Outcome]) -> set[str]:

@@ -8,12 +8,12 @@ from sqlalchemy import Connection, delete, select, update
 
 from voicebot.campaign import attempts
 from voicebot.campaign.attempts import Found, Plan
-from voicebot.campaign.enrolment import phone_binding
 from voicebot.campaign.events import Events
 from voicebot.campaign.facts import FactFinder
 from voicebot.campaign.running import RunningCampaign, RunningCampaigns
 from voicebot.clock import Clock
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bindings import phone_binding
 from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
 from voicebot.store.masking import MASK, mask_phone

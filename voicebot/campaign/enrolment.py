@@ -19,14 +19,7 @@ from voicebot.campaign.bulk_rows import ATTEMPTS, CASES, CONTACTS, POINTS, bulk_
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.contact_list import ListRow, cases
-from voicebot.campaign.row_sealer import (
-    SealedChunk,
-    SealingJob,
-    case_slots,
-    phone_binding,
-    record_binding,
-    sealed,
-)
+from voicebot.campaign.row_sealer import SealedChunk, SealingJob, case_slots, sealed
 from voicebot.campaign.sealing_process import OWN_PROCESS_FROM, sealed_elsewhere
 from voicebot.errors import InputError
 from voicebot.store import tally
@@ -34,7 +27,7 @@ from voicebot.store.database import Store
 from voicebot.store.models import CampaignRow, CaseRow, ContactRow, EnrolmentRow
 from voicebot.store.states import AttemptState
 
-__all__ = ["Enrolled", "Enrolment", "case_slots", "phone_binding", "record_binding"]
+__all__ = ["Enrolled", "Enrolment", "case_slots"]
 
 DONE = "done"
 Told = Callable[[int, int], None]

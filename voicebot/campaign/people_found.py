@@ -13,13 +13,13 @@ from voicebot.campaign.balances import Balance, balance_source
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.contact_list import ListRow
-from voicebot.campaign.enrolment import phone_binding
 from voicebot.campaign.explanation import Person
 from voicebot.campaign.facts import Ask, FactFinder, Point
 from voicebot.campaign.plan import spoken_digest
 from voicebot.campaign.verdicts import Verdict, Verdicts
 from voicebot.clock import ManualClock
 from voicebot.policy.gate import Gate
+from voicebot.store.bindings import phone_binding
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone
 from voicebot.store.models import CampaignRow, CaseRow, ContactPointRow, ContactRow, DebtorRow, PhoneRow

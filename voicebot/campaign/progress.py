@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from sqlalchemy import func, select
 from sqlalchemy.orm import aliased
 
-from voicebot.campaign.closing import WAS_ANSWERED
-from voicebot.campaign.enrolment import phone_binding
 from voicebot.store import tally
+from voicebot.store.bindings import phone_binding
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone
 from voicebot.store.models import AttemptRow, CaseRow, DecisionRow, PhoneRow
@@ -81,7 +80,7 @@ def progress(store: Store, campaign_id: str, horizon_ms: int | None = None) -> P
         {state: n for state, n in found.items() if state in set(AttemptState)},
         _named(found, "disposition "),
         _named(found, "reason "),
-        found.get(WAS_ANSWERED, 0),
+        found.get(tally.WAS_ANSWERED, 0),
         later,
     )
 

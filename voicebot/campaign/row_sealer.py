@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from voicebot.campaign.contact_list import PLAN, SECOND_PLAN, ListRow, people_of
+from voicebot.store.bindings import name_binding, notes_binding, phone_binding, record_binding
 from voicebot.store.encryption import KeyRing
 from voicebot.store.stop_list import debtor_key
 
@@ -151,23 +152,3 @@ def case_flags(row: ListRow) -> list[str]:
         if SECOND_PLAN[0] in offers and PLAN[0] in offers and "plan_approved" in flags:
             flags["plan_alt"] = None
     return list(flags)
-
-
-def phone_binding(bix: bytes) -> str:
-    """What a number's ciphertext is bound to."""
-    return f"phone.e164:{bix.hex()}"
-
-
-def record_binding(campaign_id: str, case_id: str) -> str:
-    """What a case record's ciphertext is bound to."""
-    return f"case_file.record:{campaign_id}/{case_id}"
-
-
-def notes_binding(campaign_id: str, case_id: str) -> str:
-    """What a case's notes are bound to."""
-    return f"case_file.notes:{campaign_id}/{case_id}"
-
-
-def name_binding(case_pk: int) -> str:
-    """What a contact's name is bound to."""
-    return f"contact.name:{case_pk}"

@@ -11,13 +11,13 @@ from voicebot.campaign import attempts
 from voicebot.campaign.attempts import Ending, Plan
 from voicebot.campaign.closing import Closing
 from voicebot.campaign.counters import Slot
-from voicebot.campaign.enrolment import phone_binding
 from voicebot.campaign.events import Events
 from voicebot.campaign.reachability import FAILED_DIALS
 from voicebot.campaign.running import RunningCampaigns
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bindings import phone_binding
 from voicebot.store.bulk import Bulk, json_text
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone

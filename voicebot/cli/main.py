@@ -1,32 +1,98 @@
-"""The `voicebot` command.  Every fault that a person can mend is one line and exit code 2."""
+"""The `voicebot` command.  Every fault that a person can mend is one line and exit code 2.
+
+A command's module is imported when that command is asked for: who stops a campaign does not wait for what
+draws a report.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator, MutableMapping
+from importlib import import_module
+from typing import Any
+
 import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
 
 from voicebot import __version__
-from voicebot.cli import (
-    agreement_commands,
-    call_commands,
-    campaign_commands,
-    case_commands,
-    check,
-    models_commands,
-    people_commands,
-    policy_commands,
-    stop_list_commands,
-    tools_commands,
-    unresolved_commands,
-)
-from voicebot.cli.apply import apply
-from voicebot.cli.demo import app as demo_app
-from voicebot.cli.doctor import doctor
-from voicebot.cli.run import run_campaign_file
-from voicebot.cli.worker import worker
 from voicebot.console import run_app
+
+Place = tuple[str, str, str | None]
+"""Module in this package, name in it, and the help of a group of commands."""
+COMMANDS: dict[str, Place] = {
+    "run": ("run", "run_campaign_file", None),
+    "status": ("campaign_commands", "status", None),
+    "pause": ("campaign_commands", "pause", None),
+    "resume": ("campaign_commands", "resume", None),
+    "drain": ("campaign_commands", "drain", None),
+    "stop": ("campaign_commands", "stop", None),
+    "worker": ("worker", "worker", None),
+    "unresolved": ("unresolved_commands", "unresolved", None),
+    "resolve": ("unresolved_commands", "resolve", None),
+    "check": ("check", "check", None),
+    "doctor": ("doctor", "doctor", None),
+    "apply": ("apply", "apply", None),
+    "call": ("call_commands", "app", "Look at calls: one as a readable script, or the list."),
+    "policy": ("policy_commands", "app", "The rules: explain one case, run the packs' own tests."),
+    "stop-list": ("stop_list_commands", "app", "Who must not be called, and why."),
+    "tools": ("tools_commands", "app", "Registered caller numbers (作业工具)."),
+    "agreement": ("agreement_commands", "app", "What debtors agreed to beforehand (约定)."),
+    "case": ("case_commands", "app", "Holds, approvals and events of a case."),
+    "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
+    "models": ("models_commands", "app", "Speech models: list, install, check."),
+    "demo": ("demo", "app", "Prepare the demo: its keys, approvals and prompts."),
+    "version": ("main", "version", None),
+}
+
+
+class Commands(MutableMapping[str, Any]):
+    """Looks like the mapping that typer fills, but imports what is taken from it."""
+
+    def __init__(self) -> None:
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> TyperCommand | TyperGroup:
+        if name not in self._loaded:
+            module, found, about = COMMANDS[name]
+            self._loaded[name] = _command(
+                name, getattr(import_module(f"voicebot.cli.{module}"), found), about
+            )
+        return self._loaded[name]  # type: ignore[no-any-return]
+
+    def __setitem__(self, name: str, command: Any) -> None:
+        self._loaded[name] = command
+
+    def __delitem__(self, name: str) -> None:
+        del self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COMMANDS)
+
+    def __len__(self) -> int:
+        return len(COMMANDS)
+
+
+def _command(name: str, found: Any, about: str | None) -> Any:
+    """A function or a group of commands, as typer makes it."""
+    alone = typer.Typer(pretty_exceptions_enable=False)
+    if isinstance(found, typer.Typer):
+        alone.add_typer(found, name=name, help=about)
+    else:
+        alone.command(name)(found)
+    return get_group(alone).commands[name]
+
+
+class Voicebot(TyperGroup):
+    """The group of all commands."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = Commands()
+
 
 app = typer.Typer(
     name="voicebot",
+    cls=Voicebot,
     help=(
         "Outbound voice bot with human handoff for loan-repayment reminder calls.\n\n"
         "Start with `voicebot doctor` (is this site ready?), then `voicebot check FILE` "
@@ -36,32 +102,13 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("run")(run_campaign_file)
-app.command("status")(campaign_commands.status)
-app.command("pause")(campaign_commands.pause)
-app.command("resume")(campaign_commands.resume)
-app.command("drain")(campaign_commands.drain)
-app.command("stop")(campaign_commands.stop)
-app.command("worker")(worker)
-app.command("unresolved")(unresolved_commands.unresolved)
-app.command("resolve")(unresolved_commands.resolve)
-app.command("check")(check.check)
-app.command("doctor")(doctor)
-app.command("apply")(apply)
-app.add_typer(call_commands.app, name="call", help="Look at calls: one as a readable script, or the list.")
-app.add_typer(
-    policy_commands.app, name="policy", help="The rules: explain one case, run the packs' own tests."
-)
-app.add_typer(stop_list_commands.app, name="stop-list", help="Who must not be called, and why.")
-app.add_typer(tools_commands.app, name="tools", help="Registered caller numbers (作业工具).")
-app.add_typer(agreement_commands.app, name="agreement", help="What debtors agreed to beforehand (约定).")
-app.add_typer(case_commands.app, name="case", help="Holds, approvals and events of a case.")
-app.add_typer(people_commands.app, name="people", help="Who may sign, in which roles, and their keys.")
-app.add_typer(models_commands.app, name="models", help="Speech models: list, install, check.")
-app.add_typer(demo_app, name="demo", help="Prepare the demo: its keys, approvals and prompts.")
 
 
-@app.command()
+@app.callback()
+def voicebot() -> None:
+    """Makes it a group of commands."""
+
+
 def version() -> None:
     """Print the version."""
     typer.echo(__version__)

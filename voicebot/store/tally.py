@@ -17,6 +17,9 @@ from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from voicebot.store.bulk import Bulk, Query
 from voicebot.store.models import TallyRow
 
+WAS_ANSWERED = "was answered"
+"""Beside the states: calls that were answered, whatever state they are in now."""
+
 _READ = Query(
     """SELECT what, CAST(n AS text) FROM tally WHERE campaign_id = ?
        UNION ALL SELECT '', CAST(counts AS text) FROM outbox WHERE link IS NULL"""
