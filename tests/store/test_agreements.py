@@ -181,14 +181,21 @@ def test_an_agreement_to_more_calls_is_worth_nothing_while_nobody_counts(
     assert "agreed_extra_call_evidence" not in facts
 
 
-def test_when_agreed_windows_open(store: Store, agreements: Agreements) -> None:
+def test_the_agreed_hours_ahead(store: Store, agreements: Agreements) -> None:
     add(agreements, "2026-03-02T00:00", "2026-03-05T00:00", hours="22:00-23:00")
     add(agreements, "2026-03-04T06:00", "2026-03-04T07:00")
     bix = debtor_index(store, INSTITUTION, DEBTOR)
     with store.reading() as connection:
-        found = agreements.starts(connection, bix, at("2026-03-02T23:30"))
-        assert found == [at("2026-03-03T22:00"), at("2026-03-04T06:00")]
-        assert agreements.starts(connection, bix, at("2026-03-05T00:00")) == []
+        found = agreements.stretches(connection, [bix, b"nobody"], at("2026-03-02T22:30"))
+        assert found == {
+            bix: [
+                (at("2026-03-02T22:00"), at("2026-03-02T23:00")),
+                (at("2026-03-03T22:00"), at("2026-03-03T23:00")),
+                (at("2026-03-04T06:00"), at("2026-03-04T07:00")),
+                (at("2026-03-04T22:00"), at("2026-03-04T23:00")),
+            ]
+        }
+        assert agreements.stretches(connection, [bix], at("2026-03-05T00:00")) == {}
 
 
 def test_marks_come_and_go(store: Store, clock: ManualClock) -> None:

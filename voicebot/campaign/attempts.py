@@ -13,9 +13,8 @@ from typing import Any, NamedTuple
 from voicebot.store.bulk import Bulk, Insert, Query, Update, json_value
 from voicebot.store.states import AttemptState, IllegalMove
 
-_DUE = Query(
-    """SELECT a.id, a.number, a.case_pk, c.case_id, a.contact_id, a.debtor_id, d.bix, k.party, c.agency,
-              a.rank, c.record_ct, c.flags, c.tail_mac
+_DUE_TEXT = """SELECT a.id, a.number, a.case_pk, c.case_id, a.contact_id, a.debtor_id, d.bix, k.party,
+              c.agency, a.rank, c.record_ct, c.flags, c.tail_mac
          FROM (SELECT id, number, case_pk, contact_id, debtor_id, rank, due_ms FROM attempt
                 WHERE campaign_id = ? AND phase = 0 AND due_ms <= ?
                 ORDER BY due_ms, rank, contact_id LIMIT ? {lock FOR NO KEY UPDATE SKIP LOCKED}) AS a
@@ -23,12 +22,19 @@ _DUE = Query(
          JOIN contact AS k ON k.id = a.contact_id
          JOIN debtor AS d ON d.id = a.debtor_id
         ORDER BY a.due_ms, a.rank, a.contact_id"""
-)
-_DUE_CASES = Query(
-    """SELECT c.case_id FROM attempt AS a JOIN case_file AS c ON c.id = a.case_pk
-        WHERE a.campaign_id = ? AND a.phase = 0 AND a.due_ms <= ?
+_DUE_CASES_TEXT = """SELECT c.case_id FROM attempt AS a JOIN case_file AS c ON c.id = a.case_pk
+        WHERE campaign_id = ? AND a.phase = 0 AND a.due_ms <= ?
         ORDER BY a.due_ms, a.rank, a.contact_id LIMIT ?"""
-)
+
+
+def _of_debtors(text: str) -> Query:
+    """The same of some debtors only, whose blind indexes come after the campaign's id."""
+    some = "campaign_id = ? AND debtor_id IN (SELECT id FROM debtor WHERE bix IN ?bytea[])"
+    return Query(text.replace("campaign_id = ?", some))
+
+
+_DUE, _DUE_OF = Query(_DUE_TEXT), _of_debtors(_DUE_TEXT)
+_DUE_CASES, _DUE_CASES_OF = Query(_DUE_CASES_TEXT), _of_debtors(_DUE_CASES_TEXT)
 _HELD = Query(
     """SELECT a.id, a.number, a.case_pk, c.case_id, a.contact_id, a.debtor_id, d.bix, k.party, c.agency,
               a.rank, a.campaign_id, a.state, a.worker, a.bix, a.caller, a.day, a.reserved
@@ -190,15 +196,26 @@ class Plan(NamedTuple):
     rank: int
 
 
-def due(bulk: Bulk, campaign_id: str, now_ms: int, limit: int) -> list[Due]:
-    """The next planned attempts that are due, in the campaign's order, locked."""
-    rows = bulk.rows(_DUE, campaign_id, now_ms, limit)
+def due(
+    bulk: Bulk, campaign_id: str, now_ms: int, limit: int, debtors: Sequence[bytes] | None = None
+) -> list[Due]:
+    """The next planned attempts that are due (to these debtors), in the campaign's order, locked."""
+    if debtors is None:
+        rows = bulk.rows(_DUE, campaign_id, now_ms, limit)
+    else:
+        rows = bulk.rows(_DUE_OF, campaign_id, debtors, now_ms, limit)
     return [Due(Subject(*row[:9]), row[9], row[10], json_value(row[11]), row[12]) for row in rows]
 
 
-def due_cases(bulk: Bulk, campaign_id: str, now_ms: int, limit: int) -> set[str]:
-    """The cases of the next planned attempts that are due, not locked."""
-    return {row[0] for row in bulk.rows(_DUE_CASES, campaign_id, now_ms, limit)}
+def due_cases(
+    bulk: Bulk, campaign_id: str, now_ms: int, limit: int, debtors: Sequence[bytes] | None = None
+) -> set[str]:
+    """The cases of the next planned attempts that are due (to these debtors), not locked."""
+    if debtors is None:
+        rows = bulk.rows(_DUE_CASES, campaign_id, now_ms, limit)
+    else:
+        rows = bulk.rows(_DUE_CASES_OF, campaign_id, debtors, now_ms, limit)
+    return {row[0] for row in rows}
 
 
 def held(bulk: Bulk, attempt_ids: Sequence[str]) -> list[Held]:

@@ -30,11 +30,23 @@ class CallingHours:
         self._open_on = lru_cache(maxsize=64)(self._stretches_of)
 
     def allows(self, at: datetime) -> bool:
-        """Whether a call may be dialled at `at`."""
+        """Whether anybody may be called at `at`: without an agreement."""
+        return self.within_windows(at) and self._gate.hours_allow(at.astimezone(self._zone))
+
+    def within_windows(self, at: datetime) -> bool:
+        """Whether `at` lies in the campaign's own windows: debtors may be called then who agreed to it."""
         local = at.astimezone(self._zone)
         now = local.time()
-        inside = any(window.holds(now) for window in self._windows_on(local.date()))
-        return inside and self._gate.hours_allow(local)
+        return any(window.holds(now) for window in self._windows_on(local.date()))
+
+    def next_within_windows(self, at: datetime) -> datetime | None:
+        """The first instant from `at` on in the campaign's own windows; None when there is none in sight."""
+        if self.within_windows(at):
+            return at
+        today = at.astimezone(self._zone).date()
+        days = (today + timedelta(days=ahead) for ahead in range(SEARCH_DAYS))
+        starts = (self._instant(day, window[0]) for day in days for window in self._windows_on(day))
+        return next((start for start in starts if start > at), None)
 
     def _windows_of(self, day: date) -> tuple[Window, ...]:
         """The campaign's windows of a date, in order; none outside of its dates or its calendar."""

@@ -138,7 +138,7 @@ class Claiming:
             if grant.calls == 0:
                 return _Taken(running, (), 0)
             look_at = min(take, grant.calls) if take == wanted else take
-            found = attempts.due(bulk, running.id, now_ms, look_at)
+            found = attempts.due(bulk, running.id, now_ms, look_at, self._only(connection, running, now))
             points = self._facts.points(bulk, [one.about.contact_id for one in found])
             stopped = self._stopped(connection, running, found, points)
             asks, later = self._asks(
@@ -158,10 +158,17 @@ class Claiming:
 
     def _balances_ahead(self, running: RunningCampaign, take: int) -> Mapping[str, Balance | None]:
         """Balances that are asked for over the network, before the store is locked for the group."""
-        now_ms = moment_ms(self._clock.now())
+        now = self._clock.now()
         with self._store.reading() as connection:
-            cases = attempts.due_cases(Bulk(connection), running.id, now_ms, take)
+            only = self._only(connection, running, now)
+            cases = attempts.due_cases(Bulk(connection), running.id, moment_ms(now), take, only)
         return dict.fromkeys(cases) | running.balances.lookup(cases)
+
+    def _only(self, connection: Connection, running: RunningCampaign, now: datetime) -> list[bytes] | None:
+        """The debtors who may be asked about now: those who agreed to the hour; None for all of them."""
+        if running.hours.allows(now):
+            return None
+        return self._facts.agreed_hours.debtors(connection, now)
 
     def _stopped(
         self,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -93,15 +93,21 @@ class Closing:
                     ended.append((row, outcome))
             for why, rows in unsent.items():
                 self.not_dialled(bulk, rows, why, now, events, halted=why == STOPPED)
+            dues = self._dues(bulk, [(row, self._wanted(row, outcome, now)) for row, outcome in ended], now)
             with bulk.together():
-                self._close(bulk, ended, now, events)
+                self._close(bulk, ended, dues, now, events)
                 self.unknown(bulk, unknown, now, events)
                 self._keep_late(bulk, found, late, now, events)
                 events.write(bulk, moment_ms(now))
         return closed
 
     def _close(
-        self, bulk: Bulk, ended: Sequence[tuple[Found, Outcome]], now: datetime, events: Events
+        self,
+        bulk: Bulk,
+        ended: Sequence[tuple[Found, Outcome]],
+        dues: Mapping[str, datetime | None],
+        now: datetime,
+        events: Events,
     ) -> None:
         now_ms = moment_ms(now)
         endings: list[Ending] = []
@@ -125,7 +131,7 @@ class Closing:
                     row.state,
                 )
             )
-            due = self._next(row, outcome, now)
+            due = dues[row.id]
             if due is None:
                 finished.append(("done", outcome.disposition, row.contact_id))
             else:
@@ -139,17 +145,37 @@ class Closing:
         attempts.plan(bulk, plans, now_ms)
         attempts.finish(bulk, finished)
 
-    def _next(self, row: Found, outcome: Outcome, now: datetime) -> datetime | None:
-        """When the contact is tried again.  One budget of tries, whatever they came to; only a call-back that
-        was agreed with the person goes beyond it."""
-        running = self._campaigns.get(row.campaign_id)
-        retry = running.campaign.retry
+    def _wanted(self, row: Found, outcome: Outcome, now: datetime) -> datetime | None:
+        """When the contact should be tried again, or None.  One budget of tries, whatever they came to; only
+        a call-back that was agreed with the person goes beyond it."""
+        retry = self._campaigns.get(row.campaign_id).campaign.retry
         wanted = datetime.fromtimestamp(row.callback_ms / 1000, now.tzinfo) if row.callback_ms else None
         if wanted is None and row.number < retry.attempts:
             wanted = outcome.next_try
             if wanted is None and (wait := retry.after.get(outcome.disposition)) is not None:
                 wanted = now + wait
-        return running.hours.next_open(max(wanted, now)) if wanted is not None else None
+        return wanted
+
+    def due(self, bulk: Bulk, row: Found, at: datetime) -> datetime | None:
+        """When the contact of an attempt may be dialled, from `at` on; None: not any more."""
+        return self._dues(bulk, [(row, at)], at)[row.id]
+
+    def _dues(
+        self, bulk: Bulk, wanted: Iterable[tuple[Found, datetime | None]], now: datetime
+    ) -> dict[str, datetime | None]:
+        """By attempt, when its contact may be dialled again; None: not any more."""
+        dues: dict[str, datetime | None] = {}
+        by_campaign: dict[str, dict[int, tuple[str, datetime]]] = {}
+        for row, at in wanted:
+            dues[row.id] = None
+            if at is not None:  # a debtor has one live attempt, so there is one row of him
+                by_campaign.setdefault(row.campaign_id, {})[row.debtor_id] = row.id, max(at, now)
+        for campaign_id, rows in by_campaign.items():
+            running = self._campaigns.get(campaign_id)
+            at_once = {debtor: at for debtor, (_id, at) in rows.items()}
+            found = self._facts.agreed_hours.next_calls(bulk.connection, running, at_once)
+            dues |= {attempt_id: found[debtor] for debtor, (attempt_id, _at) in rows.items()}
+        return dues
 
     def give_back(self, bulk: Bulk, back: Iterable[tuple[str, Sequence[Slot]]]) -> None:
         """Returns slots, by campaign."""
@@ -214,8 +240,9 @@ class Closing:
             events.count(row.campaign_id, f"disposition {Disposition.NOT_DIALLED}")
         attempts.end(bulk, endings)
         plans, finished = [], []
+        dues = self._dues(bulk, [(row, now + NOT_DIALLED_WAIT) for row in rows], now)
         for row in rows:
-            due = self._campaigns.get(row.campaign_id).hours.next_open(now + NOT_DIALLED_WAIT)
+            due = dues[row.id]
             if due is None or (not halted and faults.get(row.contact_id, 0) + 1 >= NOT_DIALLED_TRIES):
                 finished.append(("done", why, row.contact_id))
             else:

@@ -97,7 +97,8 @@ class Effects:
             statement = update(AttemptRow).where(AttemptRow.id == row.id)
             connection.execute(statement.values(callback_ms=moment_ms(moment)))
             return
-        due = running.hours.next_open(max(moment, now))
+        wanted = {row.debtor_id: max(moment, now)}
+        due = self._facts.agreed_hours.next_calls(connection, running, wanted)[row.debtor_id]
         if due is None or row.state != AttemptState.CLOSED:
             return
         bulk, events = Bulk(connection), Events()

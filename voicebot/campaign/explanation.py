@@ -111,16 +111,29 @@ def explain(person: Person, gate: Gate, at: datetime) -> Explanation:
 
 def next_call(person: Person, gate: Gate, hours: CallingHours, after: datetime) -> datetime | None:
     """The first opening from `after` on at which the call would be allowed, day by day."""
-    at = hours.next_open(after)
+    at, agreed = hours.next_open(after), _next_agreed(person, gate, hours, after)
     for _ in range(TRIES):
-        if at is None or _decide(gate, hours, person.facts_at(at), at).allowed:
+        if at is None or (agreed is not None and agreed < at):
+            return agreed
+        if _decide(gate, hours, person.facts_at(at), at).allowed:
             return at
         at = hours.next_day(at)
     return None
 
 
+def _next_agreed(person: Person, gate: Gate, hours: CallingHours, after: datetime) -> datetime | None:
+    """The first instant of agreed hours around `after` at which the call would be allowed."""
+    found = []
+    for window in person.facts_at(after).get("agreed_windows", ()):
+        start, end = (datetime.fromisoformat(window[edge]) for edge in ("from", "to"))
+        at = hours.next_within_windows(max(start.astimezone(after.tzinfo), after))
+        if at is not None and at < end and _decide(gate, hours, person.facts_at(at), at).allowed:
+            found.append(at)
+    return min(found, default=None)
+
+
 def _decide(gate: Gate, hours: CallingHours, facts: dict[str, Any], at: datetime) -> Decision:
     """The gate's word, and the campaign's own windows, which the run asks beside it."""
     said = gate.decide("pre_dial", facts)
-    refusals = said.refusals if hours.allows(at) else (*said.refusals, CAMPAIGN_WINDOW)
+    refusals = said.refusals if hours.within_windows(at) else (*said.refusals, CAMPAIGN_WINDOW)
     return Decision(said.gate, not refusals, refusals, said.pack, said.facts, ManualClock(at).now())

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
+from voicebot.campaign.agreed_hours import AgreedHours
 from voicebot.campaign.attempts import Subject
 from voicebot.campaign.balances import Balance
 from voicebot.campaign.campaign_file import Campaign
@@ -72,6 +73,7 @@ class FactFinder:
         self._gate = gate
         self._tools, self._agencies = Tools(store), Agencies(store)
         self._agreements, self._approvals = Agreements(store), Approvals(store)
+        self.agreed_hours = AgreedHours(self._agreements)
 
     def counters_of(self, institution: str) -> Counters:
         """The counters of an institution's packs."""

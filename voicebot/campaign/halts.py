@@ -26,12 +26,13 @@ def halted(
 ) -> Refusal | None:
     """Why nothing of the campaign may be claimed or dialled now; None when it may (its track is approved).
 
-    Without this, a revoked talk track or a full disk would use up every contact within minutes.
+    Without this, a revoked talk track or a full disk would use up every contact within minutes.  Within the
+    campaign's windows but outside of the rules' hours, only those may be asked about who agreed to them.
     """
     row = Bulk(connection).one(_STATE, running.id)
     if row is None or row[0] != "running":
         return PAUSED
-    if not running.hours.allows(now):
+    if not running.hours.within_windows(now):
         return CLOSED_WINDOW
     if not recorder_ready:
         return NO_RECORDER

@@ -70,6 +70,7 @@ class Ledger:
         self._campaigns = RunningCampaigns(store, gate)
         leases = lease_clock or (workers.server_ms if store.is_postgresql else workers.machine_ms)
         facts = FactFinder(store, gate, clock)
+        self._agreed_hours = facts.agreed_hours
         self._trunks, bases, cases = Trunks(store), set[bytes](), CasesClaimed()
         self._closing = Closing(store, clock, facts, self._campaigns)
         self._claiming = Claiming(
@@ -80,7 +81,7 @@ class Ledger:
         )
         self._effects = Effects(store, clock, facts, self._campaigns)
         self._fencing = Fencing(store, clock, self._closing, leases)
-        self._unknown = UnknownCalls(store, clock, self._closing, self._campaigns)
+        self._unknown = UnknownCalls(store, clock, self._closing)
         self._unsettled = Unsettled(store, clock, self._closing)
 
     @property
@@ -136,13 +137,17 @@ class Ledger:
             .order_by(AttemptRow.due_ms)
             .limit(1)
         )
+        running, now = self._campaigns.get(campaign_id), self._clock.now()
         with self._store.reading() as connection:
             due_ms = connection.execute(query).scalar()
-        if due_ms is None:
-            return None
-        now = self._clock.now()
-        due = datetime.fromtimestamp(due_ms / 1000, now.tzinfo)
-        return self._campaigns.get(campaign_id).hours.next_open(max(due, now))
+            if due_ms is None:
+                return None
+            wanted = max(datetime.fromtimestamp(due_ms / 1000, now.tzinfo), now)
+            opening = running.hours.next_open(wanted)
+            if opening == wanted:
+                return wanted
+            agreed = self._agreed_hours.next_opening(connection, running, now)
+        return min((one for one in (opening, agreed) if one is not None), default=None)
 
     def limit_trunk(self, trunk: str, *, lines: int, cps: float, burst: int = 1) -> None:
         """What all machines together may use of a trunk: lines, calls per second, and how many at once after

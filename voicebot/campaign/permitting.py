@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from voicebot.campaign.counters import Slot
 from voicebot.campaign.decisions import Decisions, Facts, SharedFacts
 from voicebot.campaign.events import Events
 from voicebot.campaign.facts import Ask, FactFinder, Point
-from voicebot.campaign.halts import DAY_IS_OVER, halted
+from voicebot.campaign.halts import CLOSED_WINDOW, DAY_IS_OVER, halted
 from voicebot.campaign.refused import Refused
 from voicebot.campaign.running import RunningCampaign, RunningCampaigns
 from voicebot.campaign.workers import LeaseClock
@@ -111,12 +111,9 @@ class Permitting:
         events = Events()
         ready = self._recorder_ready()
         decided: dict[str, Decision] = {}
-        if (halt := halted(connection, running, self._facts, now, ready)) is not None:
-            decided = self._halt(bulk, running, group, halt, now, decisions, events)
-            group = []
-        elif late := [one for one in group if one.day != running.day(now)]:
-            decided = self._halt(bulk, running, late, DAY_IS_OVER, now, decisions, events)
-            group = [one for one in group if one.about.attempt_id not in decided]
+        for halt, late in self._halts(connection, running, group, now, ready):
+            decided |= self._halt(bulk, running, late, halt, now, decisions, events)
+        group = [one for one in group if one.about.attempt_id not in decided]
         if group:
             asks = self._asks(bulk, group, balances)
             answers = self._facts.collect_many(
@@ -150,6 +147,29 @@ class Permitting:
             decisions.write(bulk)
             events.write(bulk, now_ms)
         return decided
+
+    def _halts(
+        self,
+        connection: Connection,
+        running: RunningCampaign,
+        group: Sequence[Held],
+        now: datetime,
+        recorder_ready: bool,
+    ) -> Iterator[tuple[Refusal, Sequence[Held]]]:
+        """What keeps attempts of the group from being dialled now, though nothing stands against them."""
+        if (halt := halted(connection, running, self._facts, now, recorder_ready)) is not None:
+            yield halt, group
+            return
+        today = running.day(now)
+        if late := [one for one in group if one.day != today]:
+            yield DAY_IS_OVER, late
+        if not running.hours.allows(now):
+            rest = [one for one in group if one.day == today]
+            agreed = self._facts.agreed_hours.covering(
+                connection, {one.about.debtor_bix for one in rest}, now
+            )
+            if outside := [one for one in rest if one.about.debtor_bix not in agreed]:
+                yield CLOSED_WINDOW, outside
 
     def _halt(
         self,

@@ -13,7 +13,6 @@ from voicebot.campaign.closing import Closing
 from voicebot.campaign.counters import Slot
 from voicebot.campaign.events import Events
 from voicebot.campaign.reachability import FAILED_DIALS
-from voicebot.campaign.running import RunningCampaigns
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
@@ -48,8 +47,8 @@ class Unresolved:
 class UnknownCalls:
     """Lists and resolves; see Ledger."""
 
-    def __init__(self, store: Store, clock: Clock, closing: Closing, campaigns: RunningCampaigns) -> None:
-        self._store, self._clock, self._closing, self._campaigns = store, clock, closing, campaigns
+    def __init__(self, store: Store, clock: Clock, closing: Closing) -> None:
+        self._store, self._clock, self._closing = store, clock, closing
         self._audit = AuditChain(store, clock)
 
     def all(self, campaign_id: str | None) -> list[Unresolved]:
@@ -124,7 +123,7 @@ class UnknownCalls:
             attempts.end(
                 bulk, [Ending(AttemptState.CLOSED, disposition, 0, None, left, now_ms, row.id, row.state)]
             )
-            due = self._campaigns.get(row.campaign_id).hours.next_open(now) if dial_again else None
+            due = self._closing.due(bulk, row, now) if dial_again else None
             if due is None:
                 attempts.finish(bulk, [("done", disposition, row.contact_id)])
             else:

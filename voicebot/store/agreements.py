@@ -25,6 +25,8 @@ from voicebot.store.stop_list import debtor_index
 
 Kind = Literal["window", "extra_call"]
 SOURCES = ("contract", "recorded_call", "app")
+DAYS_AHEAD = 3
+"""Of daily hours, those of so many days are looked at when the next opening is wanted."""
 _HOURS = re.compile(r"([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)")
 
 _IN_FORCE = Query(
@@ -174,22 +176,25 @@ class Agreements:
                 facts["agreed_calls_a_day"] = row.calls_per_day or 0
         return found
 
-    def starts(self, connection: Connection, debtor_bix: bytes, after: datetime) -> list[datetime]:
-        """When agreed windows of this debtor open from `after` on, one for each: for `what may be next`."""
+    def stretches(
+        self, connection: Connection, debtors: Iterable[bytes], after: datetime
+    ) -> dict[bytes, list[tuple[datetime, datetime]]]:
+        """By debtor, the agreed hours that end after `after`, in order: those around it, and of daily ones
+        the next days'.  Debtors without any are left out."""
         query = select(AgreementRow.__table__).where(
-            AgreementRow.debtor_bix == debtor_bix,
+            AgreementRow.debtor_bix.in_(sorted(set(debtors))),
             AgreementRow.kind == "window",
             AgreementRow.revoked_ms.is_(None),
             AgreementRow.to_ms > moment_ms(after),
         )
-        found = []
+        found: dict[bytes, set[tuple[datetime, datetime]]] = {}
         for row in connection.execute(query):
             first = max(after, _instant(row.from_ms, after))
-            spans = (span for ahead in range(3) for span in _spans(row, first + timedelta(days=ahead)))
-            opening = next((max(begin, first) for begin, finish in sorted(spans) if finish > first), None)
-            if opening is not None:
-                found.append(opening)
-        return sorted(found)
+            for ahead in range(DAYS_AHEAD):
+                for begin, finish in _spans(row, first + timedelta(days=ahead)):
+                    if finish > first:
+                        found.setdefault(bytes(row.debtor_bix), set()).add((begin, finish))
+        return {debtor: sorted(spans) for debtor, spans in found.items()}
 
     def _agreement(self, row: Row[Any], zone: ZoneInfo) -> Agreement:
         sealed = row.debtor_ct

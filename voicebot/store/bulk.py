@@ -122,6 +122,7 @@ class Bulk:
     """Executes within a transaction that SQLAlchemy began.  JSON values are texts on the way in."""
 
     def __init__(self, connection: Connection) -> None:
+        self.connection = connection
         self._postgresql = connection.dialect.name == "postgresql"
         driver: Any = connection.connection.driver_connection
         self._driver, self._cursor = driver, driver.cursor()
