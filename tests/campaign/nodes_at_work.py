@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,10 +13,10 @@ from typing import Any
 
 import yaml
 
+from tests.campaign.node_process import Forked, NodeProcess, Started
 from tests.campaign.site import INSTITUTION, OWN_NUMBER
 from voicebot.store.database import Store
 
-ROOT = Path(__file__).parents[2]
 START = "2026-03-02T10:15"
 PATIENCE_S = 150.0
 """A machine that does other things too starts a node slowly."""
@@ -41,7 +37,7 @@ class NodesAtWork:
     changes: dict[str, Any] = field(default_factory=dict)
     numbers: int = 1
     began: float = field(default_factory=time.monotonic)
-    nodes: list[subprocess.Popen[str]] = field(default_factory=list)
+    nodes: list[NodeProcess] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -91,22 +87,27 @@ class NodesAtWork:
         part.write_text(yaml.safe_dump(values | self.changes, allow_unicode=True), "utf-8")
         part.replace(self.file)
 
-    def start(self, *more: str, program: Sequence[str] = (), url: str | None = None) -> subprocess.Popen[str]:
+    def start(self, *more: str, program: Sequence[str] = (), url: str | None = None) -> NodeProcess:
         """A node.  Without --join it begins the campaign, or goes on with it."""
         name = f"node{len(self.nodes)}"
-        which = () if "--join" in more else ("--file", str(self.file))
-        node = subprocess.Popen(
-            [
-                *program,
-                *(sys.executable, "-m", "tests.campaign.paper_station", "--store", url or self.store_url),
-                *("--keys", str(self.keys), "--folder", str(self.folder / name), "--act", self.act),
-                *("--origin", str(self.began), *which, *more),
-            ],
-            cwd=ROOT,
-            env=os.environ | {"FAKE_DIALS": str(self.dials)},
-            stdout=(self.folder / f"{name}.out").open("w"),
-            stderr=subprocess.STDOUT,
-            text=True,
+        arguments = (
+            *(
+                "--store",
+                url or self.store_url,
+                "--keys",
+                str(self.keys),
+                "--folder",
+                str(self.folder / name),
+            ),
+            *("--act", self.act, "--origin", str(self.began)),
+            *(() if "--join" in more else ("--file", str(self.file))),
+            *more,
+        )
+        output, environment = self.folder / f"{name}.out", {"FAKE_DIALS": str(self.dials)}
+        node: NodeProcess = (
+            Started(program, arguments, output, environment)
+            if program
+            else Forked(arguments, output, environment)
         )
         self.nodes.append(node)
         return node
@@ -117,7 +118,8 @@ class NodesAtWork:
         return [json.loads(line) for line in self.dials.read_text("utf-8").splitlines()]
 
     def output(self, number: int = 0) -> str:
-        return (self.folder / f"node{number}.out").read_text("utf-8")
+        file = self.folder / f"node{number}.out"
+        return file.read_text("utf-8") if file.exists() else ""
 
     def wait_for(self, what: str, condition: Callable[[], object], within_s: float = PATIENCE_S) -> None:
         until = time.monotonic() + within_s
@@ -128,10 +130,7 @@ class NodesAtWork:
 
     def end(self) -> None:
         for node in self.nodes:
-            if node.poll() is None:
-                node.send_signal(signal.SIGCONT)
-                node.kill()
-            node.wait()
+            node.kill()
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import contextlib
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -135,7 +136,7 @@ class PaperRun(CampaignRun):
         return CampaignRun._pacing(replace(self, clock=clock), *arguments)
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--store", required=True)
     parser.add_argument("--keys", type=Path, required=True)
@@ -148,7 +149,7 @@ def main() -> None:
     parser.add_argument("--new", action="store_true")
     parser.add_argument("--longest-call", type=float, default=LONGEST_CALL_S)
     parser.add_argument("--origin", type=float, default=time.monotonic(), help="When the clock started.")
-    asked = parser.parse_args()
+    asked = parser.parse_args(arguments)
     asked.folder.mkdir(parents=True, exist_ok=True)
     configure(file=asked.folder / "supervisor.log")
     store = Store.open(asked.store, KeyRing.load(asked.keys))
@@ -193,4 +194,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from statistics import median
 
 import pytest
 
@@ -25,9 +26,12 @@ from voicebot.settings import Site
 from voicebot.store.stop_list import StopList
 
 WITHIN_S = 1.0
-"""A command is in force so soon."""
-RINGING = "ring-0.3-0.5-0.5"
+"""A command is in force so soon: measured three times, so that a busy machine's hiccup is no fault."""
+RINGING = "ring-0.2-0.4-0.5"
 """Calls that ring and talk for a while."""
+RINGS_S = 60
+FOR_LONG = f"ring-{RINGS_S}-60-1"
+"""Calls that ring until they are told to end."""
 
 Start = Callable[..., NodesAtWork]
 
@@ -39,45 +43,52 @@ def begin(site: LedgerSite, tmp_path: Path) -> Iterator[Start]:
 
         def start(people: int, act: str, **changes: object) -> NodesAtWork:
             nodes = ending.enter_context(at_work(site.store, tmp_path, people, act, **changes))
-            nodes.start("--workers", "2")
+            nodes.start("--calls", "4")
             nodes.wait_for("the first INVITE", nodes.invites)
             return nodes
 
         yield start
 
 
-def ask(site: LedgerSite, wish: Wish, capsys: pytest.CaptureFixture[str] | None = None) -> float:
-    """As the command does; returns the moment at which it came back, after it took at most a second."""
+def ask(site: LedgerSite, wish: Wish) -> tuple[float, float]:
+    """As the command does; returns the moment at which it came back, and how long that took."""
     settings = Site()
     began = time.monotonic()
     head = Controls(site.store, WallClock(settings.zone)).find("spring")
     campaign_commands._ask_one(site.store, settings, head, wish)
-    assert time.monotonic() - began < WITHIN_S
-    return time.time()
+    return time.time(), time.monotonic() - began
 
 
 def last_invite(nodes: NodesAtWork) -> float:
     return max(float(line["at"]) for line in nodes.invites())
 
 
-def test_pause_and_resume(begin: Start, site: LedgerSite) -> None:
+def test_pause_and_resume_are_in_force_within_a_second(begin: Start, site: LedgerSite) -> None:
     nodes = begin(60, RINGING)
-    paused_at = ask(site, Wish.PAUSE)
-    time.sleep(1.2)
-    assert last_invite(nodes) <= paused_at
-    before = len(nodes.invites())
-    assert nodes.nodes[0].poll() is None, "a paused run waits"
-    ask(site, Wish.RESUME)
-    nodes.wait_for("INVITEs after the resume", lambda: len(nodes.invites()) > before, 5)
-    assert nodes.nodes[0].wait(PATIENCE_S) == 0
+    if site.store.is_postgresql:  # commands wait for every node
+        nodes.start("--join", "spring")
+        campaign = Controls(site.store, site.clock).find("spring").id
+        nodes.wait_for("both nodes", lambda: len(Nodes(site.store).of(campaign)) == 2)
+    took: list[float] = []
+    for _ in range(3):
+        paused_at, paused_s = ask(site, Wish.PAUSE)
+        time.sleep(0.4)
+        assert last_invite(nodes) <= paused_at
+        assert nodes.nodes[0].running, "a paused run waits"
+        before = len(nodes.invites())
+        _, resumed_s = ask(site, Wish.RESUME)
+        nodes.wait_for("INVITEs after the resume", lambda before=before: len(nodes.invites()) > before)
+        took += paused_s, resumed_s
+    assert median(took) < WITHIN_S, took
+    assert [node.wait(PATIENCE_S) for node in nodes.nodes] == [0] * len(nodes.nodes)
     assert len(nodes.invites()) == 60
     assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
     assert Controls(site.store, WallClock(Site().zone)).find("spring").state == "done"
 
 
 def test_drain_lets_every_call_go_on_to_its_end(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(40, "ring-0.5-1-1")
-    drained_at = ask(site, Wish.DRAIN)
+    nodes = begin(40, "ring-0.3-0.6-1")
+    drained_at, _ = ask(site, Wish.DRAIN)
     assert nodes.nodes[0].wait(PATIENCE_S) == 0
     assert last_invite(nodes) <= drained_at
     counted = progress(site.store, Controls(site.store, site.clock).find("spring").id)
@@ -88,12 +99,10 @@ def test_drain_lets_every_call_go_on_to_its_end(begin: Start, site: LedgerSite) 
 
 
 def test_stop_cancels_what_rings_and_ends_what_talks(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(40, "ring-30-30-1", lines=4)
+    nodes = begin(40, FOR_LONG, lines=4)
     nodes.wait_for("four ringing calls", lambda: len(nodes.invites()) == 4)
-    stopped_at = ask(site, Wish.STOP)
-    began = time.monotonic()
-    assert nodes.nodes[0].wait(PATIENCE_S) == 0
-    assert time.monotonic() - began < 5
+    stopped_at, _ = ask(site, Wish.STOP)
+    assert nodes.nodes[0].wait(RINGS_S / 2) == 0, "it did not wait for those that ring"
     assert last_invite(nodes) <= stopped_at
     counted = progress(site.store, Controls(site.store, site.clock).find("spring").id)
     assert counted.dispositions.get("NO_ANSWER") == 4
@@ -103,19 +112,23 @@ def test_stop_cancels_what_rings_and_ends_what_talks(begin: Start, site: LedgerS
 
 
 def test_a_stop_list_entry_cancels_a_ringing_call_only(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(3, "ring-30-30-1", lines=3)
-    nodes.wait_for("three ringing calls", lambda: len(nodes.invites()) == 3)
-    began = time.monotonic()
-    StopList(site.store, site.clock).add(phone="+8613800000001", reason="CONTACT_REFUSED", made_by="lin")
+    nodes = begin(4, FOR_LONG, lines=4)
+    nodes.wait_for("four ringing calls", lambda: len(nodes.invites()) == 4)
     campaign = Controls(site.store, site.clock).find("spring").id
-    nodes.wait_for("a closed call", lambda: progress(site.store, campaign).done == 1, 5)
-    assert time.monotonic() - began < WITHIN_S
-    counted = progress(site.store, campaign)
-    assert (counted.dispositions, counted.answered, counted.live) == ({"NO_ANSWER": 1}, 0, 2)
+    took: list[float] = []
+    for closed in range(1, 4):
+        began, phone = time.monotonic(), f"+861380000000{closed}"
+        StopList(site.store, site.clock).add(phone=phone, reason="CONTACT_REFUSED", made_by="lin")
+        nodes.wait_for("a closed call", lambda closed=closed: progress(site.store, campaign).done == closed)
+        took.append(time.monotonic() - began)
+        counted = progress(site.store, campaign)
+        assert (counted.dispositions, counted.answered) == ({"NO_ANSWER": closed}, 0)
+        assert counted.live == 4 - closed, "the others ring on"
+    assert median(took) < WITHIN_S, took
 
 
 def test_revoking_the_talk_track_ends_the_run_politely(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(40, "ring-0.1-30-1", lines=4)
+    nodes = begin(40, "ring-0.1-60-1", lines=4)
     nodes.wait_for("four calls", lambda: len(nodes.invites()) == 4)
     campaign = Controls(site.store, site.clock).find("spring").id
     nodes.wait_for("answered calls", lambda: progress(site.store, campaign).answered == 4)
@@ -123,37 +136,37 @@ def test_revoking_the_talk_track_ends_the_run_politely(begin: Start, site: Ledge
     revoked_at = time.time()
     assert nodes.nodes[0].wait(PATIENCE_S) == 1
     assert "the approval of its talk track was revoked" in nodes.output()
-    assert last_invite(nodes) <= revoked_at + WITHIN_S
+    assert last_invite(nodes) <= revoked_at, "the gate itself asks for the approval"
     counted = progress(site.store, campaign)
     assert counted.dispositions == {"NOT_UNDERSTOOD": 4}
     assert (counted.refused, counted.planned) == (0, 36), "a revocation refuses nobody for good"
 
 
 def test_a_paused_campaign_stays_paused_when_it_is_run_again(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(30, RINGING)
+    nodes = begin(12, RINGING)
     ask(site, Wish.PAUSE)
     nodes.nodes[0].kill()
-    nodes.nodes[0].wait()
     dialled = len(nodes.invites())
-    again = nodes.start("--workers", "2")
+    again = nodes.start("--calls", "4")
     nodes.wait_for("its word on the pause", lambda: "paused by" in nodes.output(1))
-    time.sleep(1.5)
+    campaign = Controls(site.store, site.clock).find("spring").id
+    nodes.wait_for("its heartbeat", lambda: any(node.alive for node in Nodes(site.store).of(campaign)))
+    time.sleep(0.5)
     assert len(nodes.invites()) == dialled
     ask(site, Wish.RESUME)
     assert again.wait(PATIENCE_S) == 0
-    assert len(nodes.invites()) == 30
+    assert len(nodes.invites()) == 12
     assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
 
 
 def test_a_run_that_broke_off_is_gone_on_with(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(30, RINGING)
-    nodes.wait_for("a few calls", lambda: len(nodes.invites()) >= 8)
+    nodes = begin(16, RINGING)
+    nodes.wait_for("a few calls", lambda: len(nodes.invites()) >= 6)
     nodes.nodes[0].kill()
-    nodes.nodes[0].wait()
-    assert nodes.start().wait(PATIENCE_S) == 0
+    assert nodes.start("--calls", "4").wait(PATIENCE_S) == 0
     assert "going on with spring-" in nodes.output(1)
     assert len(Controls(site.store, site.clock).campaigns("spring")) == 1
-    assert len(nodes.invites()) == 30
+    assert len(nodes.invites()) == 16
     assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
 
 

@@ -19,6 +19,8 @@ BEAT_S = 1.0
 """A node writes its heartbeat so often."""
 SILENT_AFTER_MS = 5000
 """A node that was not seen for so long is shown as silent; nobody waits for it."""
+DEAD = ("Z", "X")
+"""States of a process in /proc."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +131,9 @@ def _runs(process: str) -> bool:
 
 
 def _started(pid: int) -> str | None:
+    """None when it is gone; one that is dead and not yet fetched by its parent is gone too."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *numbers = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    return None if state in DEAD else numbers[18]
