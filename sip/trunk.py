@@ -9,12 +9,10 @@ from __future__ import annotations
 import ipaddress
 import itertools
 import re
-from collections.abc import Iterator, Sequence
-from enum import StrEnum
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -25,34 +23,54 @@ from pydantic import (
     model_validator,
 )
 
+from sip import yaml_lines
 from sip.errors import SipError
+from sip.number_form import NumberForm, written
+from sip.trunk_settings import (
+    HOST,
+    Codec,
+    EchoTest,
+    Login,
+    OffAllowed,
+    Registration,
+    Tls,
+    Transport,
+    Use,
+    host_port,
+)
+from sip.yaml_lines import Lines
 
-_E164 = re.compile(r"\+[1-9]\d{2,14}")
-_HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 _DIALLED_PREFIX = re.compile(r"[0-9*#]{0,8}")
 _HEADER_NAME = re.compile(r"X-[A-Za-z0-9-]+")
-LAST_PORT = 65535
-
-
-class NumberForm(StrEnum):
-    """How the trunk wants numbers: +8613… | 8613… | 13… (its own country) or 00… (others) | 008613…"""
-
-    PLUS = "plus"
-    DIGITS = "digits"
-    NATIONAL = "national"
-    INTERNATIONAL = "international"
 
 
 class Trunk(BaseModel):
     """One way out to a carrier or PBX.  Gateways take turns."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
     name: str
     gateways: tuple[str, ...] = ()
     "host:port of each gateway; empty only on a simulated trunk, whose gateways are known at run time."
     simulated: bool = False
-    transport: Literal["udp"] = "udp"
+    transport: Transport = Transport.UDP
+    tls: Tls = Tls()
+    "Only with transport: tls."
+    srtp: OffAllowed = Use.OFF
+    "mandatory: a gateway without SRTP gets no call; optional: taken where it is offered."
+    codecs: tuple[Codec, ...] = ("PCMA", "PCMU")
+    "In the order in which they are offered; China's trunks speak A-law."
+    outbound_proxy: str | None = None
+    "host:port that every request goes through."
+    login: Login | None = None
+    "Answers the carrier's digest challenges, of INVITE and REGISTER."
+    registration: Registration | None = None
+    "Registers before the first call; nothing is dialled while it is not registered."
+    session_timer: OffAllowed = Use.OPTIONAL
+    "RFC 4028; mandatory: a far end without session timers gets no call."
+    session_expires_s: int = Field(default=1800, ge=90, le=86400)
+    reliable_ringing: OffAllowed = Use.OFF
+    "100rel (RFC 3262): provisional answers are acknowledged."
     cps: float = Field(default=5.0, gt=0, le=1000)
     "Calls a second that the carrier accepts."
     lines: int = Field(default=30, ge=1)
@@ -71,17 +89,22 @@ class Trunk(BaseModel):
     "Whether its gateways answer OPTIONS: some carriers ignore it, and then nobody is asked before a run."
     asserted_identity: bool = False
     "Also sends the caller number in P-Asserted-Identity (RFC 3325), for carriers that ask for it."
+    caller_in_from: bool = True
+    "false: From holds the login's user, for carriers that read the caller number in P-Asserted-Identity."
+    privacy: Literal["none", "id"] | None = None
+    "The Privacy header (RFC 3323, 3325); id asks the carrier not to pass the asserted number on."
     headers: dict[str, str] = Field(default_factory=dict)
     "Extra X- headers of every INVITE."
+    echo: EchoTest | None = None
     _turn: Iterator[int] = PrivateAttr(default_factory=itertools.count)
+    _where: Path | None = PrivateAttr(default=None)
+    _lines: Lines = PrivateAttr(default_factory=dict)
 
     @field_validator("gateways")
     @classmethod
     def _gateways_are_addresses(cls, gateways: tuple[str, ...]) -> tuple[str, ...]:
         for gateway in gateways:
-            host, _, port = gateway.rpartition(":")
-            if not _HOST.fullmatch(host) or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
-                raise ValueError(f"{gateway!r} is not host:port")
+            host_port(gateway)
         return gateways
 
     @field_validator("prefix")
@@ -94,7 +117,7 @@ class Trunk(BaseModel):
     @field_validator("domain")
     @classmethod
     def _domain_is_a_host(cls, domain: str | None) -> str | None:
-        if domain is not None and not _HOST.fullmatch(domain):
+        if domain is not None and not HOST.fullmatch(domain):
             raise ValueError(f"{domain!r} is not a host name")
         return domain
 
@@ -114,6 +137,32 @@ class Trunk(BaseModel):
             raise ValueError("gateways: a simulated trunk stays on 127.0.0.1")
         return self
 
+    @field_validator("codecs")
+    @classmethod
+    def _codecs_are_told_once(cls, codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+        if not codecs or len(set(codecs)) < len(codecs):
+            raise ValueError("codecs: at least one, and each once")
+        return codecs
+
+    @field_validator("outbound_proxy")
+    @classmethod
+    def _proxy_is_an_address(cls, proxy: str | None) -> str | None:
+        return proxy if proxy is None else host_port(proxy)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Self:
+        if self.transport is not Transport.TLS and self.tls != Tls():
+            raise ValueError("tls: only with transport: tls")
+        if self.registration is not None and self.login is None and self.registration.user is None:
+            raise ValueError("registration: who registers? Write login, or registration: {user: ...}")
+        if self.simulated and (self.registration or self.outbound_proxy or self.transport is Transport.TLS):
+            raise ValueError("simulated: such a trunk has no registration, outbound_proxy or TLS")
+        if not self.caller_in_from and (self.login is None or not self.asserted_identity):
+            raise ValueError("caller_in_from: false needs login and asserted_identity: true")
+        if self.privacy is not None and not self.asserted_identity:
+            raise ValueError("privacy: says what becomes of asserted_identity; set that to true")
+        return self
+
     @property
     def on_loopback(self) -> bool:
         """True when no call can leave this machine: every gateway is localhost or a loopback address."""
@@ -121,22 +170,85 @@ class Trunk(BaseModel):
 
     def with_gateways(self, gateways: Sequence[str]) -> Trunk:
         """The same trunk with other gateways: those of a simulated world.  Raises SipError."""
-        return _build(self.name, {**self.model_dump(exclude={"name"}), "gateways": tuple(gateways)}, None, {})
+        given = {**self.model_dump(exclude={"name"}, exclude_unset=True), "gateways": tuple(gateways)}
+        return _build(self.name, given, self._where, self._lines)
+
+    def fault(self, what: str, do: str, *key: str) -> SipError:
+        """A fault in these settings, with its place in the file."""
+        at = ("trunks", self.name, *key)
+        return SipError(what, do, self._where, yaml_lines.line_of(self._lines, at), ".".join(at))
+
+    def require_files(self, environment: Mapping[str, str] | None = None) -> None:
+        """Raises SipError, with its place, when a certificate or the secret can't be read."""
+        part = "tls"
+        try:
+            if self.transport is Transport.TLS:
+                self.tls.context()
+            part = "login"
+            if self.login is not None:
+                self.login.secret(environment)
+        except SipError as fault:
+            raise self.fault(fault.what, fault.do, part, fault.key or "") from None
+
+    @property
+    def sends_srtp_keys_in_clear(self) -> bool:
+        """SRTP over a transport that is not encrypted: whoever reads the signalling can decrypt the audio."""
+        return self.srtp is not Use.OFF and self.transport is not Transport.TLS
 
     def request_uri(self, e164: str) -> str:
         """The Request-URI for a number such as +8613812341234, at the gateway whose turn it is."""
         gateway = self._next_gateway()
-        return f"sip:{self.prefix}{self._write(e164, self.number)}@{gateway}{self._phone}"
+        return (
+            f"sip:{self.prefix}{written(e164, self.number, self.country)}@{gateway}{self._phone}{self._way}"
+        )
+
+    def echo_uri(self) -> str:
+        """The Request-URI of the carrier's echo number.  Raises SipError when the trunk has none."""
+        if self.echo is None:
+            raise self.fault(
+                "the trunk has no echo number.", "Write echo: {number: ..., caller: ...}.", "echo"
+            )
+        return f"sip:{self.echo.number.replace('#', '%23')}@{self._next_gateway()}{self._way}"
 
     def caller_uri(self, e164: str) -> str:
         """The URI in From for a caller number."""
-        host = self.domain or self._gateway(0).rpartition(":")[0]
-        return f"sip:{self._write(e164, self.caller_number)}@{host}{self._phone}"
+        if self.caller_in_from or self.login is None:
+            return self._asserted(e164)
+        return f"sip:{self.login.user}@{self.host}"
+
+    @property
+    def host(self) -> str:
+        """Host part of our own addresses on this trunk."""
+        return self.domain or self._gateway(0).rpartition(":")[0]
+
+    @property
+    def registrar(self) -> str | None:
+        """host:port that we register at; None when the trunk wants no registration."""
+        if self.registration is None:
+            return None
+        return self.registration.registrar or self._gateway(0)
+
+    @property
+    def account_uri(self) -> str | None:
+        """The address that is registered, or that the login belongs to; None when there is neither."""
+        user = (self.registration and self.registration.user) or (self.login and self.login.user)
+        return f"sip:{user}@{self.host}" if user else None
 
     def invite_headers(self, caller_e164: str) -> tuple[tuple[str, str], ...]:
-        """Further headers of an INVITE: P-Asserted-Identity where asked for, and the trunk's own."""
-        asserted = [("P-Asserted-Identity", f"<{self.caller_uri(caller_e164)}>")]
-        return (*(asserted if self.asserted_identity else ()), *self.headers.items())
+        """Further headers of an INVITE: P-Asserted-Identity, Privacy where asked for, and the trunk's own."""
+        headers: list[tuple[str, str]] = []
+        if self.asserted_identity:
+            headers.append(("P-Asserted-Identity", f"<{self._asserted(caller_e164)}>"))
+        if self.privacy is not None:
+            headers.append(("Privacy", self.privacy))
+        return (*headers, *self.headers.items())
+
+    def _asserted(self, e164: str) -> str:
+        return f"sip:{written(e164, self.caller_number, self.country)}@{self.host}{self._phone}"
+
+    @property
+    def _way(self) -> str:
+        return "" if self.transport is Transport.UDP else f";transport={self.transport}"
 
     @property
     def _phone(self) -> str:
@@ -152,18 +264,6 @@ class Trunk(BaseModel):
             )
         return self.gateways[turn % len(self.gateways)]
 
-    def _write(self, e164: str, form: NumberForm) -> str:
-        if not _E164.fullmatch(e164):
-            raise SipError("the number is not in E.164.", "It reads + country code and digits.")
-        digits = e164[1:]
-        if form is NumberForm.PLUS:
-            return e164
-        if form is NumberForm.DIGITS:
-            return digits
-        if form is NumberForm.NATIONAL and digits.startswith(self.country):
-            return digits[len(self.country) :]
-        return f"00{digits}"
-
 
 def _is_loopback(host: str) -> bool:
     try:
@@ -175,15 +275,7 @@ def _is_loopback(host: str) -> bool:
 def load_trunks(path: Path | str) -> dict[str, Trunk]:
     """The trunks of a file, by name.  Raises SipError with file, line and key."""
     path = Path(path)
-    try:
-        node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-    except OSError as fault:
-        raise SipError("the trunk file can't be read.", f"{fault.strerror}.", where=path) from None
-    except yaml.MarkedYAMLError as fault:
-        line = fault.problem_mark.line + 1 if fault.problem_mark else None
-        raise SipError(f"this is not YAML: {fault.problem}.", where=path, line=line) from None
-    lines: dict[tuple[str, ...], int] = {}
-    document = _plain(node, (), lines, path)
+    document, lines = yaml_lines.read(path)
     if not isinstance(document, dict) or set(document) != {"trunks"}:
         raise SipError("the file has one key, trunks.", where=path, line=1)
     trunks = document["trunks"]
@@ -194,44 +286,40 @@ def load_trunks(path: Path | str) -> dict[str, Trunk]:
     return {name: _build(name, settings, path, lines) for name, settings in trunks.items()}
 
 
-def _build(name: str, settings: object, path: Path | None, lines: dict[tuple[str, ...], int]) -> Trunk:
+def _build(name: str, settings: object, path: Path | None, lines: Lines) -> Trunk:
     at = ("trunks", name)
     if not isinstance(settings, dict):
         raise SipError("a trunk is a mapping.", where=path, line=lines.get(at), key=".".join(at))
     try:
-        return Trunk(name=name, **settings)
+        trunk = Trunk(name=name, **settings)
     except ValidationError as invalid:
         fault = invalid.errors()[0]
         key = (*at, *(str(part) for part in fault["loc"]))
-        allowed = ", ".join(field for field in Trunk.model_fields if field != "name")
+        named = (*at, fault["msg"].removeprefix("Value error, ").partition(":")[0])
+        if key == at and named in lines:  # how parts fit together: the text begins with the key to look at
+            key = named
         unknown = fault["type"] == "extra_forbidden"
+        allowed = ", ".join(_keys_beside(fault["loc"])) if unknown else ""
         raise SipError(
             "this key is unknown." if unknown else fault["msg"].removeprefix("Value error, ") + ".",
             f"Allowed keys: {allowed}." if unknown else "",
             where=path,
-            line=next((lines[key[:n]] for n in range(len(key), 0, -1) if key[:n] in lines), None),
+            line=yaml_lines.line_of(lines, key),
             key=".".join(key),
         ) from None
+    trunk._where, trunk._lines = path, lines
+    return trunk
 
 
-def _plain(
-    node: yaml.Node | None, at: tuple[str, ...], lines: dict[tuple[str, ...], int], path: Path
-) -> object:
-    """The value of a YAML node; notes the line (from 1) of every key and item, and refuses a key twice."""
-    if isinstance(node, yaml.MappingNode):
-        values: dict[str, object] = {}
-        for key_node, value_node in node.value:
-            key = str(key_node.value)
-            line = key_node.start_mark.line + 1
-            if key in values:
-                raise SipError("this key stands here twice.", where=path, line=line, key=".".join((*at, key)))
-            lines[(*at, key)] = line
-            values[key] = _plain(value_node, (*at, key), lines, path)
-        return values
-    if isinstance(node, yaml.SequenceNode):
-        items: list[object] = []
-        for number, item in enumerate(node.value):
-            lines[(*at, str(number))] = item.start_mark.line + 1
-            items.append(_plain(item, (*at, str(number)), lines, path))
-        return items
-    return None if node is None else yaml.SafeLoader("").construct_object(node)
+_PARTS: dict[str, type[BaseModel]] = {
+    "tls": Tls,
+    "login": Login,
+    "registration": Registration,
+    "echo": EchoTest,
+}
+
+
+def _keys_beside(loc: tuple[int | str, ...]) -> list[str]:
+    """The keys that are allowed where an unknown one stands."""
+    part = _PARTS.get(str(loc[0])) if len(loc) > 1 else None
+    return [field for field in (part or Trunk).model_fields if field != "name"]

@@ -8,6 +8,7 @@ import pytest
 
 from sip.errors import SipError
 from sip.trunk import Trunk, load_trunks
+from sip.trunk_settings import Use
 
 NUMBER, CALLER = "+8613800000001", "+862100000002"
 ROOT = Path(__file__).resolve().parents[2]
@@ -78,7 +79,7 @@ def test_only_e164_is_dialled_and_the_fault_does_not_repeat_it(number: str) -> N
     [
         ("    gateways: [sbc:99999]\n", 3, "trunks.east.gateways", "not host:port"),
         ("    gateways: ['h:5060']\n    cps: 0\n", 4, "trunks.east.cps", "greater than 0"),
-        ("    gateways: ['h:5060']\n    transport: tls\n", 4, "trunks.east.transport", "'udp'"),
+        ("    gateways: ['h:5060']\n    transport: sctp\n", 4, "trunks.east.transport", "'udp'"),
         ("    gateway: ['h:5060']\n", 3, "trunks.east.gateway", "Allowed keys: gateways"),
         ("    cps: 5\n", 2, "trunks.east", "at least one host:port"),
         ("    gateways: ['h:1']\n    cps: 1\n    cps: 2\n", 5, "trunks.east.cps", "twice"),
@@ -92,6 +93,120 @@ def test_a_fault_in_the_file_is_named(tmp_path: Path, text: str, line: int, key:
     fault = refused.value
     assert (fault.line, fault.key, fault.where) == (line, key, tmp_path / "trunks.yaml")
     assert says in str(fault)
+
+
+CARRIER = """    gateways: [sbc.carrier.example:5061]
+    transport: tls
+    tls: {ca: ca.pem, certificate: us.pem, key: us.key}
+    srtp: mandatory
+    codecs: [PCMA, G722]
+    outbound_proxy: proxy.carrier.example:5061
+    login: {user: '4711', secret_env: EAST_SECRET, realm: carrier.example}
+    registration: {registrar: reg.carrier.example:5061, expires_s: 120}
+    asserted_identity: true
+    privacy: id
+    domain: customer.example
+    echo: {number: '*9#', caller: '+862100000002'}
+"""
+
+
+def test_a_carrier_with_tls_login_and_registration(tmp_path: Path) -> None:
+    trunk = trunk_of(tmp_path, CARRIER)
+    assert trunk.request_uri(NUMBER) == f"sip:{NUMBER}@sbc.carrier.example:5061;user=phone;transport=tls"
+    assert trunk.account_uri == "sip:4711@customer.example"
+    assert trunk.registrar == "reg.carrier.example:5061"
+    assert trunk.echo_uri() == "sip:*9%23@sbc.carrier.example:5061;transport=tls"
+    assert trunk.invite_headers(CALLER) == (
+        ("P-Asserted-Identity", f"<sip:{CALLER}@customer.example;user=phone>"),
+        ("Privacy", "id"),
+    )
+    assert not trunk.sends_srtp_keys_in_clear
+
+
+def test_a_carrier_that_reads_the_caller_only_where_it_is_asserted(tmp_path: Path) -> None:
+    trunk = trunk_of(
+        tmp_path,
+        "    gateways: ['10.0.0.1:5060']\n    login: {user: '4711', secret_env: S}\n"
+        "    asserted_identity: true\n    caller_in_from: false\n    srtp: optional\n",
+    )
+    assert trunk.caller_uri(CALLER) == "sip:4711@10.0.0.1"
+    assert trunk.invite_headers(CALLER)[0][1] == f"<sip:{CALLER}@10.0.0.1;user=phone>"
+    assert trunk.sends_srtp_keys_in_clear
+
+
+@pytest.mark.parametrize("word", ["off", "'off'", "no"])
+def test_off_is_no_boolean(tmp_path: Path, word: str) -> None:
+    trunk = trunk_of(tmp_path, f"    gateways: ['h:1']\n    srtp: {word}\n    session_timer: {word}\n")
+    assert trunk.srtp is Use.OFF and trunk.session_timer is Use.OFF
+
+
+def test_the_secret_comes_from_the_environment_or_a_file_of_our_own(tmp_path: Path) -> None:
+    file = tmp_path / "east.secret"
+    login = f"    gateways: ['h:1']\n    login: {{user: u, secret_file: {file}}}\n"
+    trunk = trunk_of(tmp_path, login)
+    assert trunk.login is not None
+    with pytest.raises(SipError, match="No such file") as missing:
+        trunk.require_files()
+    assert (missing.value.line, missing.value.key) == (4, "trunks.east.login.secret_file")
+    file.write_text("s3cr3t\n")
+    file.chmod(0o644)
+    with pytest.raises(SipError, match="chmod 600"):
+        trunk.require_files()
+    file.chmod(0o600)
+    trunk.require_files()
+    assert trunk.login.secret() == "s3cr3t"
+    file.write_text("\n")
+    with pytest.raises(SipError, match="holds no secret"):
+        trunk.require_files()
+    from_env = trunk_of(tmp_path, "    gateways: ['h:1']\n    login: {user: u, secret_env: EAST}\n")
+    with pytest.raises(SipError, match="EAST is not set"):
+        from_env.require_files({})
+    from_env.require_files({"EAST": "x"})
+
+
+@pytest.mark.parametrize(
+    ("key", "content", "says"),
+    [("ca", None, "does not exist"), ("ca", "text", "can't be used"), ("key", "text", "can't be used")],
+)
+def test_certificates_are_looked_at_before_a_run(
+    tmp_path: Path, key: str, content: str | None, says: str
+) -> None:
+    bad = tmp_path / "bad.pem"
+    if content is not None:
+        bad.write_text(content)
+    tls = f"{{ca: {bad}}}" if key == "ca" else f"{{verify: false, certificate: {bad}, key: {bad}}}"
+    trunk = trunk_of(tmp_path, f"    gateways: ['h:1']\n    transport: tls\n    tls: {tls}\n")
+    with pytest.raises(SipError, match=says) as refused:
+        trunk.require_files()
+    assert (refused.value.line, refused.value.key) == (5, f"trunks.east.tls.{key}")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("login: {user: u, secret: hunter2}", "a secret never stands in this file"),
+        ("login: {user: u}", "secret_file: PATH or secret_env: NAME"),
+        ("login: {user: 'a b', secret_env: S}", "letters, digits"),
+        ("registration: {expires_s: 60}", "who registers"),
+        ("registration: {user: u, expires_s: 5}", "greater than or equal to 20"),
+        ("registration: {user: u, registrar: nowhere}", "not host:port"),
+        ("login: {user: u, secret_env: S, secrets: x}", "Allowed keys: user, secret_file"),
+        ("tls: {ca: x.pem}", "only with transport: tls"),
+        ("srtp: true", "'off', 'optional' or 'mandatory'"),
+        ("codecs: [PCMA, PCMA]", "each once"),
+        ("codecs: [G729]", "'PCMA', 'PCMU' or 'G722'"),
+        ("privacy: id", "asserted_identity"),
+        ("caller_in_from: false", "needs login"),
+        ("outbound_proxy: 'sip:proxy'", "not host:port"),
+        ("session_expires_s: 60", "greater than or equal to 90"),
+        ("echo: {number: 'a', caller: '+862100000002'}", "String should match"),
+    ],
+)
+def test_a_fault_in_a_part_names_its_line_and_never_a_secret(tmp_path: Path, text: str, says: str) -> None:
+    with pytest.raises(SipError) as refused:
+        trunk_of(tmp_path, f"    gateways: ['h:5060']\n    {text}\n")
+    assert says in str(refused.value) and "hunter2" not in str(refused.value)
+    assert refused.value.line == 4
 
 
 @pytest.mark.parametrize("text", ["trunks: [", "", "trunk: {}", "trunks: {}", "trunks: 5", "- a"])
