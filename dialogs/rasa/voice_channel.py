@@ -15,7 +15,6 @@ import asyncio
 import hmac
 import logging
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from functools import wraps
@@ -28,21 +27,10 @@ from sanic.request import Request
 
 from dialogs.rasa.brain import Brain, WrongModel
 from dialogs.rasa.call_state import CallState
+from dialogs.rasa.turn import turn
 
 log = logging.getLogger("voice_channel")
 
-EVENTS = {
-    "start": "event.start",
-    "silence": "event.silence",
-    "machine": "event.machine",
-    "verified": "event.verified",
-    "not_verified": "event.not_verified",
-    "handoff_failed": "event.handoff_failed",
-    "returned": "event.returned",
-    "time_up": "event.time_up",
-    "hangup": "event.hangup",
-}
-HUMAN_KEY = "0"
 IDLE_LIMIT_S = 2 * 3600.0
 """A call whose worker died is forgotten after this time."""
 
@@ -134,28 +122,13 @@ class VoiceChannel(InputChannel):
                 return response.json({"error": "turns out of order"}, status=409)
             began = time.perf_counter()
             try:
-                answer = await self._answer(call, body)
+                answer = await turn(call.brain, call.state, body)
             except Exception as fault:  # the caller must get an answer, whatever broke
                 log.error("turn failed in stage %s: %s", call.state.stage, type(fault).__name__)
                 return response.json({"error": type(fault).__name__}, status=500)
             answer["ms"] = round((time.perf_counter() - began) * 1000, 2)
             call.seq, call.answer, call.touched = body["seq"], answer, time.monotonic()
         return response.json(answer)
-
-    async def _answer(self, call: Call, body: Mapping[str, Any]) -> dict[str, Any]:
-        state, confidence, values = call.state, None, body.get("values") or {}
-        machine, marks = "voicemail", frozenset[str]()
-        if body["kind"] == "speech":
-            marks = call.brain.marks_in(body["text"])
-            intent, confidence = await call.brain.understand(body["text"], state.stage)
-        elif body["kind"] == "dtmf":
-            intent = "C.ask_human" if body["digit"] == HUMAN_KEY else "event.key"
-        else:
-            intent = EVENTS[body["kind"]]
-            machine = "assistant" if "assistant" in body.get("text", "").lower() else machine
-        intent, said = state.take(intent, values)
-        step = call.brain.decide(intent, state.facts(intent, said, machine, marks))
-        return {**state.apply(step), "intent": intent, "confidence": confidence}
 
     async def _close(self, request: Request) -> Any:
         self._calls.pop(request.json["call_id"], None)
