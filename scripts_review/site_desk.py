@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from sqlalchemy.engine import make_url
 
 from dialogs.manifest import Manifest
 from dialogs.track import Track
@@ -66,8 +65,7 @@ class Opened:
 def opened(site_file: Path | None, *, make: bool = False) -> Iterator[Opened]:
     """The site's store.  A SQLite store that is not there yet is made only by what writes (`make`)."""
     site = load_site(site_file)
-    url = make_url(site.store)
-    if not make and url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    if not make and not Store.is_made(site.store):
         raise NotReady(
             "nothing was submitted on this site yet", "Begin with: scripts-review submit.", site.store
         )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,7 +20,6 @@ from dialogs.manifest import Manifest
 from dialogs.track import Track
 from tests.cli.small_site import CAMPAIGN, SmallSite
 from tests.scripts_review.office import by_hand
-from voicebot.campaign.demo_site import approve_tracks, prepare_keys
 from voicebot.settings import load_site
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
@@ -26,11 +27,10 @@ from voicebot.store.encryption import KeyRing
 REMINDER = Path("dialogs/talktracks/reminder.yaml")
 
 
-def approve(site: SmallSite) -> Track:
+@pytest.fixture
+def approved(site: SmallSite, signed_var: Path) -> Track:
     """The talk tracks with their signatures."""
-    settings = load_site(environment=site.environment)
-    prepare_keys(settings)
-    assert "reminder@1" in approve_tracks(settings)
+    shutil.copytree(signed_var, site.folder / "var", dirs_exist_ok=True)
     return Track.load(REMINDER)
 
 
@@ -38,7 +38,9 @@ def write_manifest(site: SmallSite, track: Track, **changes: object) -> None:
     """What a run looks for before it starts Rasa."""
     folder = site.folder / "var" / "tracks" / track.digest
     folder.mkdir(parents=True)
-    Manifest.of(track).model_copy(update=changes).save(folder / "manifest.json")
+    Manifest.of(track).model_copy(update={"model": hashlib.sha256().hexdigest()} | changes).save(
+        folder / "manifest.json"
+    )
     (folder / "model.tar.gz").write_bytes(b"")
 
 
@@ -89,7 +91,9 @@ def test_nobody_answers_at_the_gateway(site: SmallSite) -> None:
 
 def test_a_carrier_that_ignores_options_is_not_asked(site: SmallSite) -> None:
     file = carrier(site, silent_port(), more="    options: false\n")
+    before = site.files()
     site.command("voicebot", "run", file).refused("campaign.yaml:3 (talk_track)", "is not approved")
+    assert site.files() == before, "asking a store that is not there makes none"
 
 
 def test_one_gateway_of_two_that_answers_is_enough(site: SmallSite) -> None:
@@ -156,15 +160,13 @@ def test_a_talk_track_that_nobody_approved(site: SmallSite) -> None:
     assert site.files() == before
 
 
-def test_a_version_that_nobody_approved(site: SmallSite) -> None:
-    approve(site)
+def test_a_version_that_nobody_approved(site: SmallSite, approved: Track) -> None:
     site.command("voicebot", "run", site.campaign("reminder@1", "reminder@9")).refused(
         "campaign.yaml:3 (talk_track): reminder@9 was never submitted", "Approved: reminder@1"
     )
 
 
-def test_a_version_that_was_revoked(site: SmallSite) -> None:
-    approve(site)
+def test_a_version_that_was_revoked(site: SmallSite, approved: Track) -> None:
     said = site.command(
         "scripts-review", "revoke", "reminder@1", "--as", "reviewer-sun", "--reason", "a wrong number"
     )
@@ -176,27 +178,24 @@ def test_a_version_that_was_revoked(site: SmallSite) -> None:
     assert site.files() == before
 
 
-def test_an_approved_talk_track_that_cannot_be_built(site: SmallSite) -> None:
+def test_an_approved_talk_track_that_cannot_be_built(site: SmallSite, approved: Track) -> None:
     """What is not built here is built from the store; the Python of this site has no Rasa."""
-    approve(site)
     before = site.files()
     site.command("voicebot", "run", site.campaign()).refused("training failed")
     new = {name for name in site.files() - before if not name.startswith("runs")}
     assert not any(name.endswith(("manifest.json", "model.tar.gz")) for name in new)
 
 
-def test_a_build_that_says_other_words_than_were_approved(site: SmallSite) -> None:
-    track = approve(site)
-    manifest = Manifest.of(track)
+def test_a_build_that_says_other_words_than_were_approved(site: SmallSite, approved: Track) -> None:
+    manifest = Manifest.of(approved)
     lines = {**manifest.lines, "C.end": manifest.lines["C.end"].model_copy(update={"text": "等着瞧。"})}
-    write_manifest(site, track, lines=lines)
+    write_manifest(site, approved, lines=lines)
     site.command("voicebot", "run", site.campaign()).refused(
         "what was built of reminder@1 is not what was approved", "scripts-review prepare reminder@1"
     )
 
 
-def test_a_record_of_reviews_that_was_touched(site: SmallSite) -> None:
-    approve(site)
+def test_a_record_of_reviews_that_was_touched(site: SmallSite, approved: Track) -> None:
     settings = load_site(environment=site.environment)
     store = Store.open(settings.store, KeyRing.load(settings.keys))
     by_hand(store, "UPDATE review SET person = 'reviewer-he' WHERE seq = 2")
@@ -208,8 +207,8 @@ def test_a_record_of_reviews_that_was_touched(site: SmallSite) -> None:
     assert site.files() == before
 
 
-def test_rasa_that_ends_at_once(site: SmallSite) -> None:
-    write_manifest(site, approve(site))
+def test_rasa_that_ends_at_once(site: SmallSite, approved: Track) -> None:
+    write_manifest(site, approved)
     site.environment["VOICEBOT_RASA_PYTHON"] = "/bin/false"
     site.environment["SMALL_SITE"] = marker = str(site.folder)
     before = site.files()
@@ -224,9 +223,9 @@ def test_rasa_that_ends_at_once(site: SmallSite) -> None:
     assert new <= logs_and_locks
 
 
-def test_a_speech_service_that_cannot_start(site: SmallSite) -> None:
+def test_a_speech_service_that_cannot_start(site: SmallSite, approved: Track) -> None:
     """What it said is in the line; the Rasa that was starting beside it is gone."""
-    write_manifest(site, approve(site))
+    write_manifest(site, approved)
     python = site.write("slow-python", "#!/bin/sh\nexec sleep 600\n")
     python.chmod(0o755)
     site.environment |= {"VOICEBOT_RASA_PYTHON": str(python), "SMALL_SITE": str(site.folder)}
@@ -239,8 +238,8 @@ def test_a_speech_service_that_cannot_start(site: SmallSite) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_stopped_while_it_starts(site: SmallSite, number: signal.Signals) -> None:
-    write_manifest(site, approve(site))
+def test_stopped_while_it_starts(site: SmallSite, approved: Track, number: signal.Signals) -> None:
+    write_manifest(site, approved)
     python = site.write("slow-python", "#!/bin/sh\nexec sleep 600\n")
     python.chmod(0o755)
     site.environment |= {"VOICEBOT_RASA_PYTHON": str(python), "SMALL_SITE": str(site.folder)}

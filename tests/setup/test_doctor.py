@@ -133,7 +133,7 @@ def test_the_store_is_opened_with_the_key_ring(tmp_path: Path) -> None:
     assert not doctor_site.store(here).good
     here.var.mkdir()
     KeyRing.create(here.keys)
-    assert "will be made by the first run" in doctor_site.store(here).text
+    assert "will be made by what writes first" in doctor_site.store(here).text
     assert not (here.var / "voicebot.db").exists(), "looking makes nothing"
     (here.var / "voicebot.db").write_bytes(b"")
     assert "opens" in doctor_site.store(here).text

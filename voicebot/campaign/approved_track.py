@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from pathlib import Path
 
-from dialogs.build import build
+from dialogs.build import build, sha256_of
 from dialogs.errors import TrackError
 from dialogs.manifest import Manifest
 from dialogs.track import Track
@@ -26,7 +26,7 @@ def approved_digest(site: Site, campaign: Campaign, approvals: Approvals) -> str
     """
     track, version = parse_reference(campaign.talk_track)
     if approvals.record().of(track, version) is None and not _is_submitted(approvals, track):
-        raise _unknown(site.talktracks, campaign)
+        raise unknown_track(site, campaign)
     approval = approvals.resolve(campaign.talk_track)
     require_built(site, approval, approvals)
     return approval.digest
@@ -35,7 +35,8 @@ def approved_digest(site: Site, campaign: Campaign, approvals: Approvals) -> str
 def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manifest:
     """The manifest of an approved version, built when it is missing.
 
-    InputError when what lies in the folder of tracks says other words than were approved.
+    InputError when what lies in the folder of tracks says other words than were approved, or decides by
+    another model than was built of them.
     """
     content = approvals.content(approval)
     path = site.tracks / approval.digest / "manifest.json"
@@ -44,11 +45,14 @@ def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manif
         if not path.is_file() or not (path.parent / "model.tar.gz").is_file():
             return build(source, site.tracks.resolve(), site.rasa_python.absolute())
     built = Manifest.load(path)
+    again = f"Remove the folder; it is built again by: scripts-review prepare {approval.reference}."
     if built.model_copy(update={"project": "", "model": ""}) != approved:
         raise InputError(
-            f"what was built of {approval.reference} is not what was approved",
-            f"Remove the folder; it is built again by: scripts-review prepare {approval.reference}.",
-            path.parent,
+            f"what was built of {approval.reference} is not what was approved", again, path.parent
+        )
+    if built.model != sha256_of(path.parent / "model.tar.gz"):
+        raise InputError(
+            f"the model of {approval.reference} was changed after it was built", again, path.parent
         )
     return built
 
@@ -57,9 +61,9 @@ def _is_submitted(approvals: Approvals, track: str) -> bool:
     return any(one.track == track for one in approvals.record().versions.values())
 
 
-def _unknown(folder: Path, campaign: Campaign) -> InputError:
-    """Why nobody knows a track: it is misspelt, or it was never submitted."""
-    track = campaign.track_id
+def unknown_track(site: Site, campaign: Campaign) -> InputError:
+    """Why nobody knows a campaign's track: it is misspelt, or it was never submitted."""
+    track, folder = campaign.track_id, site.talktracks
     known = [path.stem for path in sorted(folder.glob("*.yaml")) if _is_track(path)]
     if track in known:
         do = f"Run: scripts-review submit {folder / track}.yaml --as AUTHOR, and let two others approve it."

@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy.engine import make_url
-
 from dialogs.track import Track
 from dialogs.yaml_lines import YamlFile
 from scripts_review.four_eyes import AUTHORS, REVIEWERS
@@ -86,8 +84,7 @@ def furnish(store: Store, site: Site, clock: Clock) -> None:
     """Brings the site into a run's own store: people, caller numbers, agencies, reviews, the stop list."""
     _register(store, site)
     load_tools(site.tools).bring_into(Tools(store), Agencies(store))
-    url = make_url(site.store)
-    if url.get_backend_name() != "sqlite" or Path(url.database or "").is_file():
+    if Store.is_made(site.store):
         source = Store.open(site.store, KeyRing.load(site.keys))
         try:
             copy_reviews(source, store, clock)

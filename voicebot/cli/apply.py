@@ -87,8 +87,7 @@ def _counted(changes: list[Item]) -> str:
 
 def _in_store(site: Site, keys: KeyRing) -> Register:
     """What the site's store holds.  A SQLite store that is not there yet is not made by looking."""
-    url = make_url(site.store)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+    if not Store.is_made(site.store):
         return {}
     store = Store.open(site.store, keys)
     try:

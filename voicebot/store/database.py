@@ -98,6 +98,12 @@ class Store:
             ) from None
         return cls(engine, keys)
 
+    @staticmethod
+    def is_made(url: str) -> bool:
+        """False when `url` is a SQLite file that is not there: opening it would make it."""
+        parsed = make_url(url)
+        return parsed.get_backend_name() != "sqlite" or Path(parsed.database or "").is_file()
+
     @property
     def is_postgresql(self) -> bool:
         """PostgreSQL needs row locks where SQLite has one writer at a time."""
