@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from scripts_review.homophones import straddles
+from scripts_review.likeness import Likeness, Likenesses
 from scripts_review.plain_line import SLOT, PlainLine
 from scripts_review.wording import Wording
 from voicebot.errors import InputError
@@ -19,7 +20,6 @@ RULES_FILE = Path("configs/policies/lint_rules.yaml")
 Severity = Literal["error", "warn"]
 SLOT_LENGTH = 4
 """A slot is counted as this many characters when a line's length is judged."""
-_SENTENCE_ENDS = "。！？；"
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,11 @@ class Meta:
     listener: str = "unknown"
     verified: int = 0
     flags: frozenset[str] = frozenset()
+
+    @property
+    def knows_the_debt(self) -> bool:
+        """The debtor after the identity check."""
+        return self.listener == "debtor" and self.verified >= 2
 
 
 class LineRule(BaseModel):
@@ -42,8 +47,9 @@ class LineRule(BaseModel):
     applies: str = ""
     slots: str = ""
     pattern: str = ""
-    unless: str = ""
     max_chars: int = 0
+    likeness: float = 0
+    "How much a sentence must read like refused ones; only in lines that break no other rule."
     why: str = ""
 
     def applies_to(self, meta: Meta) -> bool:
@@ -51,36 +57,30 @@ class LineRule(BaseModel):
         if not self.applies:
             return True
         if self.applies == "not (listener=debtor and verified>=2)":
-            return not (meta.listener == "debtor" and meta.verified >= 2)
+            return not meta.knows_the_debt
         if self.applies == "actor=bot":
             return meta.actor == "bot"
         if flag := re.fullmatch(r"flag (\w+) missing", self.applies):
             return flag[1] not in meta.flags
         raise InputError(f"unknown condition {self.applies!r}", "", RULES_FILE, key=self.id)
 
-    def found_in(self, line: PlainLine, wording: Wording, forbidden: frozenset[str]) -> str | None:
-        """What in the line breaks the rule, or None.  `forbidden`: the slots of the rule's slot type."""
+    def found_in(
+        self, line: PlainLine, wording: Wording, tone: Likeness, forbidden: frozenset[str]
+    ) -> str | None:
+        """What in the line breaks the rule, or None.
+
+        `tone`: how lines read that are refused to this listener.  `forbidden`: the rule's slots.
+        """
         if self.slots:
             return next((f"{{{name}}}" for name in SLOT.findall(line.written) if name in forbidden), None)
         if self.max_chars:
             length = len(SLOT.sub("x" * SLOT_LENGTH, line.written))
             return f"{length} characters" if length > self.max_chars else None
-        for pattern in (re.compile(self.pattern), *wording.phrases.get(self.id, ())):
-            for match in pattern.finditer(line.text):
-                if not self._excused(line.text, match, wording):
-                    return line.quote(*match.span())
-        return None
-
-    def _excused(self, text: str, match: re.Match[str], wording: Wording) -> bool:
-        """Words that run into others (一起|诉说), a negation, or the rule's own exception in the sentence."""
-        if not match[0]:
-            return True
-        if self.unless:
-            start = max(text.rfind(stop, 0, match.start()) for stop in _SENTENCE_ENDS) + 1
-            ends = [place for stop in _SENTENCE_ENDS if (place := text.find(stop, match.end())) >= 0]
-            if re.search(self.unless, text[start : min(ends, default=len(text))]):
-                return True
-        return wording.negation.takes_back(self.id, text, *match.span()) or straddles(text, *match.span())
+        if self.likeness:
+            sentence = max(line.sentences(), key=tone.score, default="")
+            alike = sentence and tone.score(sentence) > self.likeness
+            return f"{sentence}（读来像：{tone.nearest(sentence)}）" if alike else None
+        return wording.found(self.id, self.pattern, line, tone)
 
 
 @dataclass(frozen=True)
@@ -95,12 +95,16 @@ class LintRules:
     severities: dict[str, Severity]
     examples: dict[str, list[dict[str, Any]]]
     wording: Wording
+    likenesses: Likenesses
 
     @classmethod
+    @lru_cache(maxsize=4)
     def load(cls, path: Path = RULES_FILE) -> LintRules:
         """With the site's wording lists.  InputError when a file is missing or malformed."""
         document = YamlDocument.read(path)
         data = document.data
+        wording = Wording.load()
+        likenesses = Likenesses.load(lambda text: wording.plainer.read(text).text)
         try:
             return cls(
                 version=int(data["schema_version"]),
@@ -109,7 +113,8 @@ class LintRules:
                 track={rule["id"]: rule["rule"] for rule in data["track_rules"]},
                 severities={rule["id"]: rule.get("severity", "error") for rule in data["track_rules"]},
                 examples=data["examples"],
-                wording=Wording.load(),
+                wording=wording,
+                likenesses=likenesses,
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise InputError(f"these are no lint rules: {type(fault).__name__} {fault}", "", path) from None
@@ -117,10 +122,12 @@ class LintRules:
     def broken_by(self, text: str, meta: Meta) -> list[tuple[LineRule, str]]:
         """The rules that a line breaks, each with what was found."""
         line = self.wording.plainer.read(text)
-        broken = []
+        tone = self.likenesses.debtor if meta.knows_the_debt else self.likenesses.others
+        broken: list[tuple[LineRule, str]] = []
         for rule in self.lines:
-            if rule.applies_to(meta):
-                found = rule.found_in(line, self.wording, self.slot_types.get(rule.slots, frozenset()))
-                if found is not None:
-                    broken.append((rule, found))
+            if not rule.applies_to(meta) or (rule.likeness and broken):
+                continue
+            found = rule.found_in(line, self.wording, tone, self.slot_types.get(rule.slots, frozenset()))
+            if found is not None:
+                broken.append((rule, found))
         return broken

@@ -18,11 +18,13 @@ class Negation:
     def __init__(self, data: Mapping[str, Any]) -> None:
         self._reach = int(data["reach"])
         self._before = _pattern(data["before"])
+        self._inside = _pattern(data["inside"])
         self._cancelled = _pattern(data["cancelled"])
         self._hedges = _pattern(data["hedges"])
         self._after = _pattern(data["after"])
         self._promise = _pattern(data["promise"])
         self._rules = frozenset(data["rules"])
+        self._after_rules = frozenset(data["after_rules"])
         self._hedged = frozenset(data["hedged"])
 
     def takes_back(self, rule: str, text: str, start: int, end: int) -> bool:
@@ -35,16 +37,19 @@ class Negation:
                 re.split("[。！？；]", text[:start])[-1] + text[start:end] + re.split("[。！？；]", rest)[0]
             )
             return bool(self._promise.search(sentence)) and not self._cancelled.search(clause)
-        if rule not in self._rules:
-            return False
-        if self._after.search(rest):
+        if rule in self._after_rules and self._after.search(rest):
             return True
-        # the match itself may begin with what negates it: 不会(联系您的家人)
-        denied = list(self._before.finditer(clause + text[start:end]))
-        near = [one for one in denied if one.start() < len(clause) and len(clause) - one.end() <= self._reach]
-        if not near or self._cancelled.search(clause):
+        if self._cancelled.search(clause):
             return False
-        return not (rule in self._hedged and self._hedges.search(clause))
+        if rule in self._after_rules and self._inside.search(text[start:end]):
+            return True
+        if rule not in self._rules or (rule in self._hedged and self._hedges.search(clause)):
+            return False
+        # a negation may run into the match: 不(联系您的家人)
+        return any(
+            one.start() < len(clause) and len(clause) - one.end() <= self._reach
+            for one in self._before.finditer(clause + text[start:end])
+        )
 
 
 def _pattern(words: str) -> re.Pattern[str]:

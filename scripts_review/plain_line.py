@@ -22,6 +22,9 @@ STOPS = "，。！？；：（）"
 _ASCII_STOPS = str.maketrans(",!?;", "，！？；")
 _MARK = re.compile(rf"[^\w{STOPS}{SLOT_MARK}%]|_")
 _KEPT_MARK = re.compile(r"(?<=\d)[.:\-](?=\d)|[.:](?=\d)")
+_SENTENCE_ENDS = re.compile("[。！？；]")
+SHORTEST_SENTENCE = 4
+"""Characters; 好的 and 再见 say nothing."""
 _LATIN = re.compile(r"[A-Za-z]+")
 
 
@@ -42,6 +45,18 @@ class PlainLine:
         heard = self.text[start:end]
         same = _MARK.sub("", SLOT.sub(SLOT_MARK, there)) == heard or there == heard
         return there if same else f"{there}（读作 {heard}）"
+
+    def sentences(self) -> list[str]:
+        """The sentences of `text` that say anything."""
+        return [part for part in _SENTENCE_ENDS.split(self.text) if len(part) >= SHORTEST_SENTENCE]
+
+    def sentence_around(self, start: int, end: int) -> str:
+        """The sentences of `text` that a span lies in."""
+        return (
+            _SENTENCE_ENDS.split(self.text[:start])[-1]
+            + self.text[start:end]
+            + _SENTENCE_ENDS.split(self.text[end:])[0]
+        )
 
 
 class Plainer:
