@@ -6,9 +6,14 @@ Each machine also has its own host name and its own process ids.  Needs root, an
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 from dataclasses import dataclass
 from types import TracebackType
+
+
+class CannotTry(RuntimeError):
+    """This machine can make no such network; says what is missing."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +66,16 @@ class Network:
         return "ip", "netns", "exec", self.database
 
     def __enter__(self) -> Network:
+        """CannotTry without root, iproute2, or a kernel that lets namespaces be made."""
+        if os.geteuid() != 0:
+            raise CannotTry("network namespaces need root")
+        for program in ("ip", "unshare", "hostname"):
+            if shutil.which(program) is None:
+                raise CannotTry(f"there is no program {program} (Debian: iproute2, util-linux, hostname)")
         try:
             self._lay()
+            for machine in self.machines:
+                _run(*machine.program, "true")
         except BaseException:
             self._remove()
             raise
@@ -96,6 +109,10 @@ class Network:
 
 
 def _ip(*arguments: str) -> None:
-    done = subprocess.run(("ip", *arguments), capture_output=True, text=True)
+    _run("ip", *arguments)
+
+
+def _run(*command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode != 0:
-        raise RuntimeError(f"ip {' '.join(arguments)}: {done.stderr.strip()}")
+        raise CannotTry(f"{' '.join(command)}: {done.stderr.strip()}")

@@ -61,6 +61,7 @@ class RunResult:
     engines: Engines
     seconds: float
     lost: int
+    "Calls of which nobody knows what became of them: of the campaign; a worker tells those of its own."
     callees: list[dict[str, Any]] = field(default_factory=list)
     fault: str = ""
     "A fault of the run itself, for a person."
@@ -154,7 +155,7 @@ class CampaignRun:
             [] if self.joins else ledger.refusals(campaign_id),
             station.engines,
             seconds,
-            supervisor.facts.lost,
+            supervisor.facts.lost if self.joins else len(ledger.unresolved(campaign_id)),
             station.callee_results(),
             supervisor.facts.fault,
             self.interrupted,
@@ -176,13 +177,18 @@ class CampaignRun:
         ledger.limit_trunk(trunk.name, lines=trunk.lines, cps=trunk.cps, burst=max(1, int(trunk.cps / 4)))
 
     def _campaign_id(self, ledger: Ledger, digest: str) -> str:
-        take_over(self.store, ledger, self.site.var / "journal", self.tell, sole_owner=self.sole_owner)
+        take_over(self.store, ledger, self._journals, self.tell, sole_owner=self.sole_owner)
         if self.joins is not None:
             return self.joins
         assert self.lists is not None, "a run has lists"
         return begin_or_go_on(
             self.store, ledger, self.clock, self.campaign, digest, self.lists, self.tell, afresh=self.afresh
         )
+
+    @property
+    def _journals(self) -> Path:
+        """Outcomes that wait for a store are that store's: a simulated run has its own."""
+        return (self.folder if self.campaign.simulation else self.site.var) / "journal"
 
     def _pacing(
         self, station: Station, campaign_id: str, memory: PacingMemory, alarms: Alarms
@@ -216,7 +222,7 @@ class CampaignRun:
             prompts=station.prompts,
             watcher=self.watcher,
             run_slots=station.run_slots,
-            journal=Journal(self.site.var / "journal", ledger.node, self.store.keys),
+            journal=Journal(self._journals, ledger.node, self.store.keys),
             pacing=pacing,
             alarms=alarms,
         )
@@ -321,7 +327,8 @@ class CampaignRun:
         self.tell(f"{what} {alarm.kind} {alarm.subject}: {alarm.reason}")
 
     def _finish(self, ledger: Ledger, campaign_id: str, memory: PacingMemory, pacing: CampaignPacing) -> None:
-        """The campaign is done when nothing of it is planned or live, here or elsewhere."""
+        """The campaign is done when nothing of it is planned or live, here or elsewhere; a simulated one also
+        when only call-backs are left that it does not wait for."""
         try:
             while ledger.seal():
                 pass
@@ -329,7 +336,8 @@ class CampaignRun:
             if self.interrupted:
                 return
             progress = ledger.progress(campaign_id)
-            if not progress.planned and not progress.live:
+            left = progress.open if self.clock.simulated else progress.planned + progress.live
+            if not left:
                 Controls(self.store, self.clock).finish(campaign_id)
         except Exception as fault:
             if not is_away(fault):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import shutil
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -13,13 +12,14 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from sqlalchemy.engine import make_url
 
+from voicebot.campaign.approved_track import unknown_track
 from voicebot.campaign.campaign_file import Campaign, campaign_clock, load_campaign
 from voicebot.campaign.campaign_lists import CampaignLists, scan_lists
 from voicebot.campaign.demo_site import furnish
 from voicebot.campaign.live_table import LiveTable, summary_table
 from voicebot.campaign.run import CampaignRun, RunResult
+from voicebot.campaign.simulated_run import broken_off, simulated_store
 from voicebot.campaign.store_owner import sole_owner
 from voicebot.campaign.summary import build_summary, write_summary
 from voicebot.cli.check import rejected_folder
@@ -76,8 +76,10 @@ def run_campaign_file(
         lists = _read_lists(site, campaign, strict)
         require_ready(site, campaign)
         folder = run_folder(site, campaign)
+        begun = _broken_off(site, campaign) if campaign.simulation and not afresh else None
+        folder, clock = begun or (folder, clock)
         run = partial(CampaignRun, lists=lists, file=file, afresh=afresh)
-        result, names = _called(site, campaign, clock, folder, run)
+        result, names = _called(site, campaign, clock, folder, run, begun=begun is not None)
     except InputError as fault:
         raise placed(fault, file) from None
     faults = _report(site, campaign, clock, folder, result, names)
@@ -102,27 +104,42 @@ def _read_lists(site: Site, campaign: Campaign, strict: bool) -> CampaignLists:
     return lists
 
 
+def _broken_off(site: Site, campaign: Campaign) -> tuple[Path, Clock] | None:
+    found = broken_off(site.runs, campaign.name, KeyRing.load(site.keys), campaign.zone)
+    if found is not None:
+        _tell(f"{found[0]} is unfinished and is gone on with (--new begins afresh)")
+    return found
+
+
 def _called(
-    site: Site, campaign: Campaign, clock: Clock, folder: Path, new_run: Callable[..., CampaignRun]
+    site: Site,
+    campaign: Campaign,
+    clock: Clock,
+    folder: Path,
+    new_run: Callable[..., CampaignRun],
+    *,
+    begun: bool,
 ) -> tuple[RunResult, Mapping[str, tuple[str, ...]]]:
-    """Places the calls.  A run that never came to calling leaves only its logs."""
-    (folder / "logs").mkdir(parents=True)
+    """Places the calls.  A run that never came to calling leaves only its logs, unless it had begun."""
+    if not campaign.simulation and not Store.is_made(site.store):
+        raise unknown_track(site, campaign)  # nobody can have approved it, and looking makes no store
+    (folder / "logs").mkdir(parents=True, exist_ok=begun)
     configure(file=folder / "logs" / "supervisor.log")
     run: CampaignRun | None = None
     try:
-        store_url = f"sqlite:///{folder / 'store.db'}" if campaign.simulation else site.store
+        store_url = simulated_store(folder) if campaign.simulation else site.store
         keys = KeyRing.load(site.keys)
         store = Store.open(store_url, keys)
         register = _register_of_approvals(site, keys) if campaign.simulation else None
         try:
             gate = site.gate(clock)
-            if campaign.simulation:
+            if campaign.simulation and not begun:
                 furnish(store, site, clock)
             clock_text = (
                 f"simulated {clock.now():%Y-%m-%d %H:%M} {campaign.timezone}" if clock.simulated else ""
             )
             with (
-                nullcontext(False) if campaign.simulation else sole_owner(store) as alone,
+                sole_owner(store) as alone,
                 LiveTable(campaign.name, console=console, clock_text=clock_text) as table,
             ):
                 run = new_run(
@@ -137,16 +154,13 @@ def _called(
             if register is not None:
                 register.close()
     finally:
-        if run is None or not run.calling:
+        if not begun and (run is None or not run.calling):
             _withdraw(folder)
 
 
 def _register_of_approvals(site: Site, keys: KeyRing) -> Store | None:
     """The site's store, where a revocation reaches a simulated run too; None when the site has none yet."""
-    url = make_url(site.store)
-    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
-        return None
-    return Store.open(site.store, keys)
+    return Store.open(site.store, keys) if Store.is_made(site.store) else None
 
 
 def _withdraw(folder: Path) -> None:

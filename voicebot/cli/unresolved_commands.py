@@ -9,7 +9,10 @@ from sqlalchemy import select
 
 from voicebot.campaign.control import Controls
 from voicebot.campaign.ledger import Ledger
+from voicebot.campaign.nodes import Nodes
+from voicebot.campaign.simulated_run import clock_of
 from voicebot.campaign.unresolved import Unresolved
+from voicebot.campaign.upkeep import settle_dead_nodes
 from voicebot.cli.campaign_commands import stores, unknown_campaign
 from voicebot.cli.listing import show_done, show_rows
 from voicebot.cli.site_store import AsJson, SiteFile, StoreUrl
@@ -30,7 +33,10 @@ def unresolved(
     store: StoreUrl = None,
     site_file: SiteFile = None,
 ) -> None:
-    """List the calls that broke off: dialled, and nobody knows what became of them. None is dialled again."""
+    """List the calls that broke off: dialled, and nobody knows what became of them. None is dialled again.
+
+    What a process of this machine held that is gone is closed as UNKNOWN first.
+    """
     site = load_site(site_file)
     rows: list[dict[str, Any]] = []
     known = campaign is None
@@ -40,10 +46,16 @@ def unresolved(
             if campaign and not heads:
                 continue
             known = True
-            rows += map(_row, _ledger(site, found).unresolved(heads[0].id if heads else None))
+            ledger = _ledger(site, found)
+            settle_dead_nodes(ledger, Nodes(found), _tell)
+            rows += map(_row, ledger.unresolved(heads[0].id if heads else None))
     if not known:
         raise unknown_campaign(str(campaign))
     show_rows(rows, as_json, "No call is unresolved.")
+
+
+def _tell(news: str) -> None:
+    typer.echo(news, err=True)
 
 
 def _row(one: Unresolved) -> dict[str, Any]:
@@ -108,5 +120,5 @@ def _resolved(
 
 def _ledger(site: Site, store: Store) -> Ledger:
     """It claims nothing here: it lists and closes."""
-    clock = WallClock(site.zone)
+    clock = clock_of(store, site.zone)
     return Ledger(store, site.gate(clock), clock, recorder_ready=lambda: False)
