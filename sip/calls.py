@@ -13,6 +13,8 @@ import pjsua2.pjsua2 as pj
 from sip.errors import NoSlot
 from sip.media import PairPool, Player, open_player
 from sip.pj_call import Account, PjCall
+from sip.rtp_stats import RtpStats
+from sip.trunk_account import RegistrationAccount
 from sip.wiring import Wiring
 
 Post = Callable[[int, str, Any], None]
@@ -20,14 +22,20 @@ Post = Callable[[int, str, Any], None]
 _BURY_AFTER_S = 0.5
 """A player that ran out has an end-of-file job on its way; destroying it earlier is a use after free."""
 
+_PEER_WITHOUT_RFC2833 = 220086
+"""PJMEDIA_RTP_EREMNORFC2833: the other side's SDP has no telephone-event."""
+
 
 class Calls:
     """The legs of a phone; every method runs on the pj thread."""
 
-    def __init__(self, post: Post, max_calls: int, slots: Callable[[], int]) -> None:
+    def __init__(self, post: Post, max_calls: int, slots: Callable[[], int], takes_calls: bool) -> None:
         self.post, self._slots = post, slots
-        self._max_calls = max_calls
+        self._max_calls, self._takes_calls = max_calls, takes_calls
         self.account: Account | None = None
+        "Where calls come in, and go out to phones of our own."
+        self.trunk_account: Account | None = None
+        self.registration: RegistrationAccount | None = None
         self.gone: list[int] = []
         self.pairs = PairPool(lambda leg_id, theirs, ours: post(leg_id, "tick", (theirs, ours)))
         self._by_id: dict[int, PjCall] = {}
@@ -47,9 +55,16 @@ class Calls:
     # ---- operations ----
 
     def dial(
-        self, leg_id: int, uri: str, caller: str | None, headers: Sequence[tuple[str, str]]
+        self,
+        leg_id: int,
+        uri: str,
+        caller: str | None,
+        headers: Sequence[tuple[str, str]],
+        over_trunk: bool,
     ) -> tuple[str, str]:
         """Sends the INVITE.  Returns Call-ID and our own URI.  Raises NoSlot."""
+        account = self.trunk_account if over_trunk else self.account
+        assert account is not None
         if self._slots() >= self._max_calls:
             raise NoSlot(f"all {self._max_calls} lines of this phone are taken.")
         options = pj.CallOpParam(True)
@@ -59,7 +74,7 @@ class Calls:
             options.txOption.headers.append(header)
         if caller:
             options.txOption.localUri = caller
-        call = self._by_id[leg_id] = PjCall(self, leg_id)
+        call = self._by_id[leg_id] = PjCall(self, account, leg_id)
         try:
             call.makeCall(uri, options)
         except pj.Error:
@@ -69,9 +84,16 @@ class Calls:
         return info.callIdString, info.localUri
 
     def accept(self, pj_id: int, headers: dict[str, str]) -> None:
-        """A call came in: 486 when all lines are taken, else a leg for its owner to answer."""
+        """A call came in: 486 when all lines are taken, else a leg for its owner to answer.
+
+        A phone that only dials refuses it (480): nobody would answer, and it would hold a slot.
+        """
         leg_id = -next(self._ids)  # dialled legs count upwards
-        call = self._by_id[leg_id] = PjCall(self, leg_id, pj_id, incoming=True)
+        assert self.account is not None
+        call = self._by_id[leg_id] = PjCall(self, self.account, leg_id, pj_id, incoming=True)
+        if not self._takes_calls:
+            self.hangup(leg_id, 480)
+            return
         if self._slots() >= self._max_calls:  # PJSIP counts the new call after this callback
             self.hangup(leg_id, 486)
             return
@@ -107,8 +129,17 @@ class Calls:
             call.reinvite(options)
 
     def send_dtmf(self, leg_id: int, digits: str) -> None:
-        if (call := self._by_id.get(leg_id)) is not None and not call.hung_up:
-            call.dialDtmf(digits)
+        if (call := self._by_id.get(leg_id)) is None or call.hung_up:
+            return
+        keys = pj.CallSendDtmfParam()
+        keys.digits, keys.method = digits, pj.PJSUA_DTMF_METHOD_RFC2833
+        try:
+            call.sendDtmf(keys)
+        except pj.Error as fault:
+            if fault.status != _PEER_WITHOUT_RFC2833:
+                raise
+            keys.method = pj.PJSUA_DTMF_METHOD_SIP_INFO
+            call.sendDtmf(keys)
 
     def play(self, leg_id: int, player_id: int, path: str, loop: bool) -> bool:
         """Replaces what the leg is playing.  False when the leg is gone."""
@@ -153,6 +184,25 @@ class Calls:
         """RTP packets received on a leg so far."""
         call = self._by_id.get(leg_id)
         return int(call.getStreamStat(0).rtcp.rxStat.pkt) if call is not None and call.hasMedia() else 0
+
+    def rtp(self, leg_id: int) -> RtpStats | None:
+        """What became of a leg's RTP so far."""
+        call = self._by_id.get(leg_id)
+        return call.rtp_now() if call is not None else None
+
+    # ---- the trunk ----
+
+    def register(self, anew: bool) -> int:
+        """Sends a REGISTER.  Returns which making of the account will answer."""
+        assert self.registration is not None
+        return self.registration.register(anew)
+
+    def unregister(self) -> None:
+        assert self.registration is not None
+        self.registration.unregister()
+
+    def beat(self) -> None:
+        """Does nothing: who gets an answer knows that the pj thread is at work."""
 
     # ---- the end of things ----
 

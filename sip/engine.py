@@ -21,9 +21,12 @@ import pjsua2.pjsua2 as pj
 import structlog
 
 from sip.calls import Calls
+from sip.capabilities import Capabilities, ask
 from sip.errors import SipError
-from sip.pj_call import Account
+from sip.pj_call import Account, guarded
 from sip.ports import PortBlock
+from sip.trunk import Trunk
+from sip.trunk_account import RegistrationAccount, call_account, open_transport, set_media_ports
 
 log = structlog.get_logger()
 
@@ -33,8 +36,9 @@ GOODBYE_S = 2.0
 """How long stop() waits for the answers to BYE and CANCEL before it tears everything down."""
 CLOCK_RATE = 8000
 _MORE_THAN_ANY_BUILD = 100_000
-_CODECS = {"PCMA": 255, "PCMU": 254}
-"""China's trunks speak A-law; µ-law is understood.  Everything else is off."""
+_CODECS = ("PCMA", "PCMU")
+"""Without a trunk that says otherwise; everything else is off."""
+_FIRST_CODEC = 255
 
 
 def _library() -> ctypes.CDLL:
@@ -50,6 +54,19 @@ class CommandFailed(Exception):
         self.status, self.reason = status, reason
 
 
+class _Endpoint(pj.Endpoint):  # type: ignore[misc]  # the binding has no types
+    """Tells of connections that broke."""
+
+    def __init__(self, lost: Callable[[str], None]) -> None:
+        super().__init__()
+        self._lost = lost
+
+    @guarded
+    def onTransportState(self, event: pj.OnTransportStateParam) -> None:  # pjsua2's name
+        if event.state == pj.PJSIP_TP_STATE_DISCONNECTED:
+            self._lost(self.utilStrError(event.lastError) if event.lastError else "closed by the other side")
+
+
 class Engine:
     """Runs pjsua2 on a thread of its own.  `post(leg_id, kind, data)` may be called from any thread."""
 
@@ -60,13 +77,18 @@ class Engine:
         identity: str,
         max_calls: int,
         user_agent: str,
+        trunk: Trunk | None,
+        takes_calls: bool,
         post: Callable[[int, str, Any], None],
     ) -> None:
         self._ip, self._ports, self._identity = ip, ports, identity
         self._max_calls, self._user_agent, self._post = max_calls, user_agent, post
+        self._trunk, self._takes_calls = trunk, takes_calls
+        self.trunk_port = 0
+        "Where the trunk's TCP or TLS listens; 0 without."
         self._commands: collections.deque[tuple[str, tuple[Any, ...], Future[Any]]] = collections.deque()
         self._stopping = False
-        self._up: Future[int] = Future()
+        self._up: Future[Capabilities] = Future()
         self._library = _library()
         self._wake_socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._thread = threading.Thread(target=self._main, name="pjsua2")
@@ -76,8 +98,8 @@ class Engine:
 
     # ---- any thread ----
 
-    def start(self) -> Future[int]:
-        """Starts the thread.  The future holds the real call limit of the build, or a SipError."""
+    def start(self) -> Future[Capabilities]:
+        """Starts the thread.  The future holds what the build can do, or a SipError."""
         self._thread.start()
         return self._up
 
@@ -115,7 +137,7 @@ class Engine:
     def _main(self) -> None:
         fault: SipError | None = None
         try:
-            limit = self._boot()
+            able = self._boot()
         except pj.Error as error:
             fault = SipError(f"the SIP stack did not start: {error.reason}.")
         except SipError as error:
@@ -124,7 +146,7 @@ class Engine:
             self._tear_down()
             self._up.set_exception(fault)
             return
-        self._up.set_result(limit)
+        self._up.set_result(able)
         self._run()
         self._tear_down()
 
@@ -169,9 +191,9 @@ class Engine:
             else:
                 done.set_result(result)
 
-    def _boot(self) -> int:
+    def _boot(self) -> Capabilities:
         self._library.pj_log_set_level(0)  # the stack would print to our standard output
-        self._endpoint = endpoint = pj.Endpoint()
+        self._endpoint = endpoint = _Endpoint(lambda why: self._post(0, "transport", why))
         endpoint.libCreate()
         config = pj.EpConfig()
         config.logConfig.level = config.logConfig.consoleLevel = 0
@@ -184,26 +206,44 @@ class Engine:
         media.noVad = True  # silence is sent too: the far end hears a live line from the ACK on
         media.sndAutoCloseTime = -1  # else the null device stops its clock after a second without legs
         endpoint.libInit(config)
-        limit = self._limit()
+        able = ask(endpoint, self._library)
+        self._check(able)
         endpoint.audDevManager().setNullDev()
         transport = pj.TransportConfig()
         transport.port, transport.boundAddress = self._ports.sip_port, self._ip
         endpoint.transportCreate(pj.PJSIP_TRANSPORT_UDP, transport)
+        if self._trunk is not None:
+            self.trunk_port = open_transport(endpoint, self._trunk, self._ip)
         endpoint.libStart()
         for codec in endpoint.codecEnum2():
-            endpoint.codecSetPriority(codec.codecId, _CODECS.get(codec.codecId[:4], 0))
+            endpoint.codecSetPriority(codec.codecId, self._priority(codec.codecId))
+        self._calls = Calls(self._post, self._max_calls, self.slots, self._takes_calls)
         account = pj.AccountConfig()
         account.idUri = self._identity
-        rtp = account.mediaConfig.transportConfig
-        rtp.boundAddress, rtp.port, rtp.portRange = self._ip, self._ports.rtp_port, self._ports.rtp_count
-        self._calls = Calls(self._post, self._max_calls, self.slots)
+        set_media_ports(account, self._ip, self._ports)
         self._account = self._calls.account = Account(self._calls)
         self._account.create(account)
+        if self._trunk is not None:
+            self._open_trunk(self._calls, self._trunk)
         self._calls.open(endpoint)
-        return limit
+        return able
 
-    def _limit(self) -> int:
-        limit = int(self._library.pjsua_call_get_max_count())
+    def _open_trunk(self, calls: Calls, trunk: Trunk) -> None:
+        secret = trunk.login.secret() if trunk.login is not None else ""
+        calls.trunk_account = Account(calls)
+        calls.trunk_account.create(call_account(trunk, secret, self._identity, self._ip, self._ports))
+        if trunk.registration is not None:
+            calls.registration = RegistrationAccount(
+                trunk, secret, self._identity, lambda answer: self._post(0, "registration", answer)
+            )
+
+    def _priority(self, codec_id: str) -> int:
+        wanted = self._trunk.codecs if self._trunk is not None else _CODECS
+        name = codec_id.partition("/")[0]
+        return _FIRST_CODEC - wanted.index(name) if name in wanted else 0
+
+    def _check(self, able: Capabilities) -> None:
+        limit = able.call_limit
         if self._max_calls > limit:
             raise SipError(
                 f"{self._max_calls} calls a process are set, but this build of PJSIP has room for {limit}.",
@@ -211,7 +251,8 @@ class Engine:
                 "PJSUA_MAX_CALLS (it is used as it is).",
                 key="max_calls",
             )
-        return limit
+        if self._trunk is not None:
+            able.require(self._trunk)
 
     def _tear_down(self) -> None:
         """The order matters: calls and players, then the clock, then the ports it served, then the rest."""
@@ -224,9 +265,14 @@ class Engine:
             sys.__dict__.pop(name, None)
         if self._account is not None and self._endpoint is not None:
             self._account.shutdown()
+            if self._calls is not None:
+                if self._calls.registration is not None:
+                    self._calls.registration.drop()
+                if self._calls.trunk_account is not None:
+                    self._calls.trunk_account.shutdown()
             self._endpoint.libHandleEvents(10)
         if self._calls is not None:
-            self._calls.account = None
+            self._calls.account = self._calls.trunk_account = self._calls.registration = None
         self._account = self._calls = None
         if self._endpoint is not None:
             self._endpoint.libDestroy(pj.PJSUA_DESTROY_NO_NETWORK)  # our good-byes are already said

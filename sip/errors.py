@@ -40,3 +40,7 @@ class NoSlot(SipError):
 
 class DialError(SipError):
     """The SIP stack refused to send the INVITE (bad URI, no route, no socket)."""
+
+
+class TrunkDown(DialError):
+    """The trunk wants a registration and has none: no INVITE is sent."""

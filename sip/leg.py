@@ -14,6 +14,7 @@ from sip.cause import Cause, CauseKind
 from sip.errors import SipError
 from sip.media import wav_samples
 from sip.playback import Playback
+from sip.rtp_stats import RtpStats
 
 __all__ = ["Leg", "LegEvent", "LegState", "Playback"]
 
@@ -94,6 +95,8 @@ class Leg:
         self.ended: asyncio.Future[Cause] = loop.create_future()
         self.on_tick: Callable[[bytes, bytes], None] | None = None
         "Called every 20 ms with (theirs, ours), 320 bytes each, from early media or the answer to the end."
+        self.rtp = RtpStats()
+        "Complete once the leg has ended."
         self._line = line
         self._playback: Playback | None = None
         self._numbers = itertools.count(1)
@@ -149,7 +152,7 @@ class Leg:
         return playback
 
     async def send_dtmf(self, digits: str) -> None:
-        """RFC 2833 digits.  Raises SipError for anything but 0-9, *, #, A-D."""
+        """Keys, by RFC 2833, or by INFO to a far end without it.  SipError for any but 0-9, *, #, A-D."""
         if not digits or not set(digits) <= DTMF_DIGITS:
             raise SipError("a key is one of 0-9, *, #, A-D.")
         await self.ask("send_dtmf", digits)
@@ -157,6 +160,12 @@ class Leg:
     async def received_packets(self) -> int:
         """RTP packets received so far."""
         return int(await self.ask("received_packets") or 0)
+
+    async def rtp_now(self) -> RtpStats:
+        """What became of the RTP so far."""
+        if (stats := await self.ask("rtp")) is not None:
+            self.rtp = stats
+        return self.rtp
 
     # ---- told by the softphone, in the order of happening ----
 
@@ -171,6 +180,8 @@ class Leg:
             number, sample = data
             if self._playback is not None and self._playback.number == number:
                 self._playback.running(sample)
+        elif kind == "rtp":
+            self.rtp = data
         elif kind == "dtmf":
             self.events.put_nowait(LegEvent("dtmf", digit=data))
         elif kind == "media":

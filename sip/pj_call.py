@@ -16,6 +16,7 @@ import structlog
 
 from sip import cause
 from sip.media import Player, TickPair
+from sip.rtp_stats import RtpStats
 
 if TYPE_CHECKING:
     from sip.calls import Calls
@@ -25,7 +26,7 @@ log = structlog.get_logger()
 _HEADER = re.compile(r"^([A-Za-z][\w.-]*)[ \t]*:[ \t]*(.*?)[ \t]*$", re.MULTILINE)
 
 
-def _guarded(callback: Callable[..., None]) -> Callable[..., None]:
+def guarded(callback: Callable[..., None]) -> Callable[..., None]:
     """Nothing may escape a callback of the stack: the saved traceback would keep its pj objects alive."""
 
     @functools.wraps(callback)
@@ -56,8 +57,10 @@ def _telling(headers: dict[str, str]) -> dict[str, str]:
 class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
     """One leg on the pj thread."""
 
-    def __init__(self, calls: Calls, leg_id: int, pj_id: int = -1, *, incoming: bool = False) -> None:
-        super().__init__(calls.account, pj_id)
+    def __init__(
+        self, calls: Calls, account: Account, leg_id: int, pj_id: int = -1, *, incoming: bool = False
+    ) -> None:
+        super().__init__(account, pj_id)
         self.calls, self.leg_id, self.incoming = calls, leg_id, incoming
         self.slot: pj.AudioMedia | None = None
         self.pair: TickPair | None = None
@@ -66,6 +69,8 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
         "Ids of the legs whose audio this leg hears."
         self.links: dict[tuple[str, int, str], tuple[pj.AudioMedia, pj.AudioMedia]] = {}
         self.refusal = 603
+        self.rtp = RtpStats()
+        "Of the streams that are over."
         self.connected = self.early = self.rang = self.hung_up = self.accepted = False
 
     @property
@@ -73,7 +78,7 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
         """The dialling side keeps its prompts until the answer: 183 is no listener."""
         return self.connected or self.incoming
 
-    @_guarded
+    @guarded
     def onCallState(self, event: pj.OnCallStateParam) -> None:
         info = self.getInfo()
         if info.state == pj.PJSIP_INV_STATE_EARLY and not self.incoming:
@@ -86,6 +91,7 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
             self.calls.wiring.rewire(self)
         elif info.state == pj.PJSIP_INV_STATE_DISCONNECTED:
             self.calls.wiring.lose_slot(self)
+            self.calls.post(self.leg_id, "rtp", self.rtp_now())
             self.calls.post(self.leg_id, "ended", self._cause(info, event))
             self.calls.gone.append(self.leg_id)  # destroyed after libHandleEvents has returned
 
@@ -109,7 +115,7 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
             rang=self.rang,
         )
 
-    @_guarded
+    @guarded
     def onCallMediaState(self, event: pj.OnCallMediaStateParam) -> None:
         info = self.getInfo()  # kept: iterating getInfo().media walks freed memory
         usable = (pj.PJSUA_CALL_MEDIA_ACTIVE, pj.PJSUA_CALL_MEDIA_REMOTE_HOLD)
@@ -131,11 +137,42 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
             self.calls.post(self.leg_id, "media", media.status in usable)
             return
 
+    def rtp_now(self) -> RtpStats:
+        """Of all streams so far.  On the pj thread."""
+        running = self._stream() if self.hasMedia() else None
+        return self.rtp if running is None else self.rtp.plus(running)
+
+    def _stream(self) -> RtpStats | None:
+        """Of the stream that runs; None when there is none."""
+        try:
+            stat, info = self.getStreamStat(0), self.getStreamInfo(0)
+        except pj.Error:
+            return None
+        came, went = stat.rtcp.rxStat, stat.rtcp.txStat
+        return RtpStats(
+            codec=info.codecName,
+            srtp=bool(info.proto & pj.PJMEDIA_TP_PROFILE_SRTP),
+            received=came.pkt,
+            lost=came.loss,
+            discarded=came.discard,
+            jitter_ms=round(came.jitterUsec.mean / 1000, 1),
+            jitter_max_ms=round(came.jitterUsec.max / 1000, 1),
+            sent=went.pkt,
+            sent_lost=went.loss,
+            reports=went.updateCount,
+            rtt_ms=round(stat.rtcp.rttUsec.min / 1000, 1) if stat.rtcp.rttUsec.n else None,
+        )
+
+    @guarded
+    def onStreamDestroyed(self, event: pj.OnStreamDestroyedParam) -> None:
+        if (over := self._stream()) is not None:
+            self.rtp = self.rtp.plus(over)
+
     def _is_early(self, state: int) -> bool:
         """On the answering side the stack brings media up before it leaves the early state."""
         return state < pj.PJSIP_INV_STATE_CONNECTING and not self.accepted
 
-    @_guarded
+    @guarded
     def onDtmfDigit(self, event: pj.OnDtmfDigitParam) -> None:
         self.calls.post(self.leg_id, "dtmf", event.digit)
 
@@ -147,6 +184,6 @@ class Account(pj.Account):  # type: ignore[misc]
         super().__init__()
         self._calls = calls
 
-    @_guarded
+    @guarded
     def onIncomingCall(self, event: pj.OnIncomingCallParam) -> None:
         self._calls.accept(event.callId, headers_of(event.rdata.wholeMsg))

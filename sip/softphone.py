@@ -8,17 +8,20 @@ import contextlib
 import itertools
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
 import structlog
 
+from sip.capabilities import Capabilities
 from sip.engine import CommandFailed, Engine
-from sip.errors import DialError, NoSlot, SipError
+from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
 from sip.media import CLOCK_RATE, check_frame_layout
 from sip.ports import PortBlock, reserve
+from sip.registering import Registering, TrunkStatus
+from sip.trunk import Trunk
 
 log = structlog.get_logger()
 
@@ -42,6 +45,10 @@ class PhoneSettings:
     max_cps: float = 25.0
     clock_rate: int = CLOCK_RATE
     user_agent: str = "voicebot"
+    trunk: Trunk | None = None
+    "Where `dial(..., over_trunk=True)` goes out."
+    takes_calls: bool = True
+    "False: whoever calls is refused."
 
 
 class Softphone:
@@ -50,8 +57,14 @@ class Softphone:
     def __init__(self, settings: PhoneSettings | None = None) -> None:
         self.settings = settings or PhoneSettings()
         self.sip_port = 0
-        self.call_limit = 0
-        "How many calls this build of PJSIP has room for."
+        self.trunk_port = 0
+        "Where the trunk's TCP or TLS listens; 0 over UDP."
+        self.capabilities: Capabilities | None = None
+        "Of the installed build; known once started."
+        self.registering: Registering | None = None
+        "Of a trunk that wants it."
+        self.on_trunk: Callable[[TrunkStatus], None] | None = None
+        "Told whenever the trunk's registration comes or goes."
         self.incoming: asyncio.Queue[Leg] = asyncio.Queue()
         self._engine: Engine | None = None
         self._ports: PortBlock | None = None
@@ -80,17 +93,31 @@ class Softphone:
             rtp_port=settings.rtp_port,
         )
         identity = settings.identity or f"sip:voicebot@{settings.ip}:{ports.sip_port}"
-        engine = Engine(settings.ip, ports, identity, settings.max_calls, settings.user_agent, self._post)
+        engine = Engine(
+            settings.ip,
+            ports,
+            identity,
+            settings.max_calls,
+            settings.user_agent,
+            settings.trunk,
+            settings.takes_calls,
+            self._post,
+        )
         try:
-            self.call_limit = await asyncio.wrap_future(engine.start())
+            self.capabilities = await asyncio.wrap_future(engine.start())
         except BaseException:  # a start that is given up leaves no thread behind
             engine.stop(0)
             ports.release()
             raise
-        self._engine, self.sip_port = engine, ports.sip_port
+        self._engine, self.sip_port, self.trunk_port = engine, ports.sip_port, engine.trunk_port
+        if settings.trunk is not None and settings.trunk.registration is not None:
+            self.registering = Registering(settings.trunk, self.ask, self._tell_of_trunk)
+            self.registering.start()
 
     async def stop(self) -> None:
         """Hangs everything up and closes.  Raises SipError when the stack hangs: then kill the process."""
+        if self.registering is not None and self._engine is not None:
+            await self.registering.close()
         engine, self._engine = self._engine, None
         if engine is None:
             return
@@ -112,26 +139,51 @@ class Softphone:
 
     # ---- calls ----
 
+    @property
+    def call_limit(self) -> int:
+        """How many calls this build of PJSIP has room for; 0 before the start."""
+        return self.capabilities.call_limit if self.capabilities is not None else 0
+
+    @property
+    def trunk_status(self) -> TrunkStatus:
+        """Whether calls may go out over the trunk now."""
+        if self.registering is not None:
+            return self.registering.status
+        return TrunkStatus(self.settings.trunk is not None, "needs no registration")
+
+    async def beat(self) -> None:
+        """Returns when the pj thread has answered.  Raises SipError when it is gone; may wait for ever."""
+        await self.ask("beat")
+
     def slots_in_use(self) -> int:
         """Call slots that are taken, by legs that were hung up but not yet confirmed too."""
         return self._engine.slots() if self._engine is not None else 0
 
     async def dial(
-        self, uri: str, *, caller: str | None = None, headers: Sequence[tuple[str, str]] = ()
+        self,
+        uri: str,
+        *,
+        caller: str | None = None,
+        headers: Sequence[tuple[str, str]] = (),
+        over_trunk: bool = False,
     ) -> Leg:
         """Sends an INVITE and returns its leg; `caller` is the URI in From.
 
-        Raises NoSlot when every line is taken, DialError when the stack refuses.
+        `over_trunk`: with the trunk's transport, login, SRTP and timers; else to a phone of our own.
+        Raises NoSlot when every line is taken, TrunkDown when the trunk is not registered, DialError when the
+        stack refuses.
         """
         for given in (uri, caller or uri):
             if not _URI.fullmatch(given):
                 raise DialError("this is not a SIP URI.", "It reads sip:user@host:port.")
         engine = self._running()
         await self._throttle()
+        if over_trunk and not (status := self.trunk_status).ready:
+            raise TrunkDown(f"the trunk takes no calls: {status.text}.")
         leg = Leg(self, next(self._numbers), LegState.CALLING, remote_uri=uri, local_uri=caller or "")
         self._legs[leg.id] = leg
         try:
-            command = engine.submit("dial", leg.id, uri, caller, tuple(headers))
+            command = engine.submit("dial", leg.id, uri, caller, tuple(headers), over_trunk)
             leg.sip_call_id, leg.local_uri = await asyncio.wrap_future(command)
         except CommandFailed as fault:
             self._legs.pop(leg.id, None)
@@ -192,8 +244,18 @@ class Softphone:
             except Exception as fault:  # an owner's on_tick: its fault must not cost others their audio
                 self._loop.call_exception_handler({"message": f"leg {leg_id}: {kind}", "exception": fault})
 
+    def _tell_of_trunk(self, status: TrunkStatus) -> None:
+        if self.on_trunk is not None:
+            self.on_trunk(status)
+
     def _deliver(self, leg_id: int, kind: str, data: Any) -> None:
-        if kind == "incoming":
+        if leg_id == 0:
+            if self.registering is not None:
+                told = (
+                    self.registering.answered if kind == "registration" else self.registering.transport_lost
+                )
+                told(data)
+        elif kind == "incoming":
             call_id, remote_uri, local_uri, headers = data
             leg = self._legs[leg_id] = Leg(
                 self,
