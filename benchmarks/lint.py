@@ -4,14 +4,15 @@
 
 A file holds `evasive` and `good`: lists of lines, each a text, or a mapping of text with listener, level,
 flags (or meta: {actor, listener, verified, flags}) and the rule that a reviewer would name.  A bare text is
-said by the bot to the debtor after the identity check.  Caught: at least one finding; false alarm: any finding
-at all, warnings too.
+said by the bot to the debtor after the identity check.  Caught: at least one finding; false alarm: any
+finding at all, warnings too.
 
 How the lines were kept apart: configs/policies/lint_lines.yaml is what the lint learns from and was tuned on;
-its figures mean nothing.  apart.yaml is only counted, but was written by the author of the first lists: an upper
-bound.  unseen.yaml was written when lists and lines were finished, and nothing was changed for it.  heldout.yaml,
-where it is there, comes from somebody who did not know the lists.  Whatever the figures, the lint is a floor
-under human reading: it knows words, their sounds and a tone, and neither irony nor what a threat leaves unsaid.
+its figures mean nothing.  apart.yaml is only counted, but was written by the author of the first lists: an
+upper bound.  unseen.yaml was written when lists and lines were finished, and nothing was changed for it.
+heldout.yaml, where it is there, comes from somebody who did not know the lists.  Whatever the figures, the
+lint is a floor under human reading: it knows words, their sounds and a tone, and neither irony nor what a
+threat leaves unsaid.
 """
 
 from __future__ import annotations

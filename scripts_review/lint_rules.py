@@ -51,6 +51,7 @@ class LineRule(BaseModel):
     likeness: float = 0
     "How much a sentence must read like refused ones; only in lines that break no other rule."
     why: str = ""
+    mend: str = ""
 
     def applies_to(self, meta: Meta) -> bool:
         """The three conditions that the rule file uses; InputError for any other."""
@@ -83,6 +84,18 @@ class LineRule(BaseModel):
         return wording.found(self.id, self.pattern, line, tone)
 
 
+class TrackRule(BaseModel):
+    """What a whole track must hold to (scripts_review.track_rules)."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: str
+    severity: Severity = "error"
+    rule: str
+    mend: str = ""
+    source: str = ""
+
+
 @dataclass(frozen=True)
 class LintRules:
     """All rules of one version."""
@@ -90,9 +103,7 @@ class LintRules:
     version: int
     lines: tuple[LineRule, ...]
     slot_types: dict[str, frozenset[str]]
-    track: dict[str, str]
-    "Rules on whole tracks: id → what it asks for."
-    severities: dict[str, Severity]
+    track: dict[str, TrackRule]
     examples: dict[str, list[dict[str, Any]]]
     wording: Wording
     likenesses: Likenesses
@@ -110,8 +121,7 @@ class LintRules:
                 version=int(data["schema_version"]),
                 lines=tuple(LineRule.model_validate(rule) for rule in data["line_rules"]),
                 slot_types={name: frozenset(slots) for name, slots in data["slot_types"].items()},
-                track={rule["id"]: rule["rule"] for rule in data["track_rules"]},
-                severities={rule["id"]: rule.get("severity", "error") for rule in data["track_rules"]},
+                track={rule["id"]: TrackRule.model_validate(rule) for rule in data["track_rules"]},
                 examples=data["examples"],
                 wording=wording,
                 likenesses=likenesses,

@@ -31,8 +31,9 @@ def test_bad_examples_break_exactly_what_is_expected(example):
     assert broken == set(example["expect"])
 
 
-def test_the_shipped_track_is_clean():
-    assert lint(REMINDER) == []
+@pytest.mark.parametrize("track", ["reminder", "instalment", "contact"])
+def test_shipped_tracks_are_clean(track: str):
+    assert lint(REMINDER.with_name(f"{track}.yaml")) == []
 
 
 def shipped(folder: Path, *changes: tuple[str, str]) -> Path:
@@ -60,8 +61,8 @@ def shipped(folder: Path, *changes: tuple[str, str]) -> Path:
         ("我受{inst_name}委托联系您", "我是{inst_name}的", "T-OPEN-INST", "C.open_agency"),
         ("现在又是AI合成语音为您服务", "现在继续为您服务", "T-OPEN-AI", "groups.everywhere"),
         ("您打算{promise_date}处理{amount_due}，对吗", "您打算{promise_date}处理，对吗", "T-PTP", "promise"),
-        ("limits: {asks: 2", "limits: {asks: 3", "T-PTP", "limits.asks"),
-        ("请说一下身份证号码的最后四位", "您的尾号是{loan_last4}吧", "T-VERIFY", "verify"),
+        ("limits: {asks: 2", "limits: {asks: 3", "T-COMPILE", "limits.asks"),
+        ("请说一下身份证号码的最后四位", "您的电话是{official_no}吧", "T-VERIFY", "verify"),
         ("lint: 1", "lint: 9", "T-LINT", "track"),
     ],
 )  # fmt: skip
@@ -73,7 +74,7 @@ def test_a_broken_track_is_found_at_its_place(tmp_path: Path, old: str, new: str
 
 def test_findings_name_file_and_line(tmp_path: Path):
     found = lint(shipped(tmp_path, ("不耽误您。您看", "不耽误您还款。您看")))[0]
-    assert found.file.endswith("shared.yaml")
+    assert found.file.endswith("debtor.yaml")
     lines = Path(found.file).read_text(encoding="utf-8").splitlines()
     assert found.line is not None and "C.busy:" in lines[found.line - 1]
 
