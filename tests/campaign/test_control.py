@@ -5,24 +5,28 @@ The nodes are real processes; only their workers have no phone: each INVITE is a
 
 from __future__ import annotations
 
+import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from statistics import median
 
 import pytest
+import structlog
 
 from tests.campaign.nodes_at_work import PATIENCE_S, NodesAtWork, at_work
 from tests.campaign.site import LedgerSite, approve
 from voicebot.campaign.control import Controls, Wish
 from voicebot.campaign.nodes import Nodes
 from voicebot.campaign.progress import progress
-from voicebot.cli import campaign_commands
+from voicebot.cli import campaign_commands, unresolved_commands
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site
+from voicebot.store.states import Disposition
 from voicebot.store.stop_list import StopList
 
 WITHIN_S = 1.0
@@ -48,6 +52,13 @@ def begin(site: LedgerSite, tmp_path: Path) -> Iterator[Start]:
             return nodes
 
         yield start
+
+
+@pytest.fixture
+def own_log() -> Iterator[None]:
+    """A command sets up its log; the next test finds its own."""
+    yield
+    structlog.reset_defaults()
 
 
 def ask(site: LedgerSite, wish: Wish) -> tuple[float, float]:
@@ -159,15 +170,53 @@ def test_a_paused_campaign_stays_paused_when_it_is_run_again(begin: Start, site:
     assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
 
 
-def test_a_run_that_broke_off_is_gone_on_with(begin: Start, site: LedgerSite) -> None:
-    nodes = begin(16, RINGING)
+def test_a_run_that_broke_off_is_gone_on_with(
+    begin: Start,
+    site: LedgerSite,
+    store_url: str,
+    tmp_path: Path,
+    own_log: None,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What was on its lines is unknown, listed, and dialled again only when a person says so."""
+    monkeypatch.setenv("VOICEBOT_VAR", str(tmp_path))  # its keys are the site's
+
+    def unresolved() -> dict[str, str]:
+        unresolved_commands.unresolved("spring", as_json=True, store=store_url)
+        listed = json.loads(capsys.readouterr().out)
+        assert all(one["number"].startswith("138****") for one in listed)
+        return {one["case"]: one["attempt"] for one in listed}
+
+    nodes = begin(16, "ring-0.2-0.5-1")
     nodes.wait_for("a few calls", lambda: len(nodes.invites()) >= 6)
     nodes.nodes[0].kill()
+    broken = unresolved()
+    assert 1 <= len(broken) <= 4, "what was on four lines"
+    assert set(broken) <= {line["case"] for line in nodes.invites()}
+    (first, attempt), *rest = broken.items()
+    resolve = partial(
+        unresolved_commands.resolve, reason="carrier's log", person="reviewer-wang", store=store_url
+    )
+    resolve(attempt, Disposition.NO_ANSWER, dial_again=True)
+    assert f"{attempt}: closed as NO_ANSWER by reviewer-wang; its contact is planned again" in (
+        capsys.readouterr().out
+    )
+    with pytest.raises(InputError, match="the attempt is closed, not unknown"):
+        resolve(attempt, Disposition.BUSY)
+
     assert nodes.start("--calls", "4").wait(PATIENCE_S) == 0
     assert "going on with spring-" in nodes.output(1)
     assert len(Controls(site.store, site.clock).campaigns("spring")) == 1
-    assert len(nodes.invites()) == 16
-    assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
+    dialled = Counter(line["case"] for line in nodes.invites())
+    assert dialled == {f"case-{n}": 2 if f"case-{n}" == first else 1 for n in range(16)}
+    assert unresolved() == dict(rest), "the others wait for a person"
+    for _, other in rest:
+        with pytest.raises(InputError, match="is finished"):
+            resolve(other, Disposition.NO_ANSWER, dial_again=True)
+        resolve(other, Disposition.CARRIER_FAILED)
+    capsys.readouterr()
+    assert unresolved() == {}
 
 
 def test_an_edit_takes_lines_and_refuses_the_rest(begin: Start, site: LedgerSite) -> None:

@@ -17,12 +17,13 @@ from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.bindings import phone_binding
-from voicebot.store.bulk import Bulk, json_text
+from voicebot.store.bulk import Bulk, Query, json_text
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone
 from voicebot.store.models import AttemptRow, CaseRow, ContactRow, LateReportRow, PhoneRow
 from voicebot.store.states import AttemptState, Disposition
 
+_STATE = Query("SELECT state FROM campaign WHERE id = ?")
 NOBODY_ANSWERED = FAILED_DIALS | {Disposition.CARRIER_FAILED, Disposition.NOT_DIALLED}
 """What a person may find out that gives the day's slot of a connected call back."""
 
@@ -113,6 +114,12 @@ class UnknownCalls:
             row = attempts.find(bulk, [attempt_id])[attempt_id]
             if row.state != AttemptState.UNKNOWN:
                 raise InputError(f"the attempt is {row.state}, not unknown", key=attempt_id)
+            if dial_again and bulk.one(_STATE, row.campaign_id) == ("done",):
+                raise InputError(
+                    f"{row.campaign_id} is finished, nobody is called in it any more",
+                    "Close it without --dial-again; a new campaign calls again.",
+                    key="--dial-again",
+                )
             slots = [Slot.of(kept) for kept in row.reserved]
             kept = slots
             if disposition in NOBODY_ANSWERED and row.answered_ms is None:

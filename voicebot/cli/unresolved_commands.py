@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Annotated, Any
 
 import typer
@@ -18,6 +19,7 @@ from voicebot.cli.listing import show_done, show_rows
 from voicebot.cli.site_store import AsJson, SiteFile, StoreUrl
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
+from voicebot.logs import configure
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
 from voicebot.store.models import AttemptRow
@@ -38,6 +40,7 @@ def unresolved(
     What a process of this machine held that is gone is closed as UNKNOWN first.
     """
     site = load_site(site_file)
+    configure(logging.ERROR)  # what is settled here is said in words
     rows: list[dict[str, Any]] = []
     known = campaign is None
     for place in stores(site, store, campaign):
