@@ -116,6 +116,9 @@ class Silent:
     def counters(self, **numbers: int) -> None:
         pass
 
+    def enrolling(self, done: int, wanted: int) -> None:
+        pass
+
 
 @dataclass(frozen=True)
 class HastyClock(SimulationClock):

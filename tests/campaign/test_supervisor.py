@@ -49,6 +49,9 @@ class Shown:
             self.news.clear()
             await self.news.wait()
 
+    def enrolling(self, done: int, wanted: int) -> None:
+        pass
+
     def counters(self, **numbers: int) -> None:
         pass
 

@@ -130,3 +130,28 @@ def test_the_pages_are_part_of_the_package(missing: str) -> None:
 
     [folder] = voicebot.quality.__path__
     assert (Path(folder) / "templates" / missing).is_file()
+
+
+def test_a_long_enrolment_shows_how_far_it_is() -> None:
+    console = pipe()
+    quiet = LiveTable("demo", console=console)
+    for done in range(2000, 100_001, 2000):
+        quiet.enrolling(done, 100_000)
+    lines = printed(console).splitlines()
+    assert lines[0] == "enrolled 10,000 of 100,000 cases" and lines[-1] == "enrolled 100,000 of 100,000 cases"
+    assert len(lines) == 10
+    bar = LiveTable("demo", console=Console(file=io.StringIO(), force_terminal=True, width=120))
+    bar.enrolling(40_000, 100_000)
+    out = pipe()
+    out.print(bar.render())
+    assert "enrolling: 40,000 of 100,000 cases" in printed(out) and "━" in printed(out)
+    bar.enrolling(100_000, 100_000)
+    out = pipe()
+    out.print(bar.render())
+    assert "enrolling" not in printed(out)
+
+
+def test_a_short_list_says_nothing_of_its_enrolment() -> None:
+    console = pipe()
+    LiveTable("demo", console=console).enrolling(24, 24)
+    assert printed(console) == ""

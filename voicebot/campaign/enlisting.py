@@ -56,11 +56,12 @@ def begin_or_go_on(
     tell: Callable[[str], None],
     *,
     afresh: bool,
+    enrolling: Callable[[int, int], None],
 ) -> str:
     """The id of the campaign that this run works on.
 
     An unfinished campaign of that name is gone on with; one that a person paused stays paused.
-    `afresh` gives it up and begins anew.
+    `afresh` gives it up and begins anew; `enrolling` hears how many cases of how many are in the store.
     """
     controls = Controls(store, clock)
     with _one_at_a_time(store):
@@ -68,7 +69,7 @@ def begin_or_go_on(
             for campaign_id in controls.give_up(campaign.name):
                 tell(f"{campaign_id}: given up, begun afresh")
         before = {head.id for head in controls.campaigns(campaign.name)}
-        campaign_id = ledger.enrol(campaign, digest, lists)
+        campaign_id = ledger.enrol(campaign, digest, lists, enrolling)
         if campaign_id in before:
             progress = ledger.progress(campaign_id)
             tell(f"going on with {campaign_id}: {progress.planned} planned, {progress.done} done")

@@ -11,6 +11,7 @@ from typing import Any
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -21,6 +22,9 @@ from voicebot.store.states import Disposition
 REFRESH_PER_S = 4
 FRAME_LINES = 10
 """Lines of the terminal that are not rows: counters, heading, frame, and room for the prompt."""
+BAR_WIDTH = 40
+LINES_OF_ENROLMENT = 10
+"""So often a long enrolment says how far it is where no bar can be drawn."""
 TONE_STYLES = {"good": "green", "talk": "cyan", "care": "yellow", "stop": "red", "none": "bright_black"}
 STATE_STYLES = {
     "dialling": "yellow",
@@ -63,6 +67,7 @@ class LiveTable:
         self._console = console or Console()
         self._rows: dict[str, _Row] = {}
         self._numbers: dict[str, int] = {}
+        self._enrolled = 0, 0
         self._began = monotonic()
         self._live: Live | None = None
         if self._console.is_terminal:
@@ -100,6 +105,17 @@ class LiveTable:
         """lines (in use), planned, done, refused, waiting (for an agent)."""
         self._numbers.update(numbers)
 
+    def enrolling(self, done: int, wanted: int) -> None:
+        """So many of the lists' cases are in the store.  Told once for each few thousand of them."""
+        (before, _), self._enrolled = self._enrolled, (done, wanted)
+        in_parts = wanted and (before or done < wanted)
+        if (
+            self._live is None
+            and in_parts
+            and done * LINES_OF_ENROLMENT // wanted > (before * LINES_OF_ENROLMENT // wanted)
+        ):
+            self._console.print(f"enrolled {done:,} of {wanted:,} cases", highlight=False)
+
     def _print_line(self, row: _Row, now: float) -> None:
         shown = row.shown
         said = shown.get("line") or shown.get("disposition", "")
@@ -132,7 +148,11 @@ class LiveTable:
                 length(row.elapsed_s(now)),
                 style="" if row.ended is None else "dim",
             )
-        return Group(self._heading(now), table)
+        done, wanted = self._enrolled
+        if done >= wanted:
+            return Group(self._heading(now), table)
+        bar = ProgressBar(total=wanted, completed=done, width=BAR_WIDTH)
+        return Group(self._heading(now), Text(f"enrolling: {done:,} of {wanted:,} cases"), bar)
 
     def _heading(self, now: float) -> Text:
         numbers = self._numbers

@@ -42,6 +42,8 @@ class Watcher(Protocol):
 
     def counters(self, **numbers: int) -> None: ...
 
+    def enrolling(self, done: int, wanted: int) -> None: ...
+
 
 @dataclass
 class RunFacts:
