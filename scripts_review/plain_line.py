@@ -72,7 +72,7 @@ class Plainer:
                 (self._latin if heard.isascii() and heard.isalpha() else others)[heard] = word
         longest_first = sorted(others, key=len, reverse=True)
         self._others = others
-        self._spelt = re.compile("|".join(map(re.escape, longest_first)) or r"(?!)", re.IGNORECASE)
+        self._spelt = re.compile("|".join(map(_whole, longest_first)) or r"(?!)", re.IGNORECASE)
         self._homophones = Homophones(sounds)
         self.read = lru_cache(maxsize=4096)(self._read)
 
@@ -101,6 +101,13 @@ class Plainer:
             if word and not any(match.start() < end and start < match.end() for start, end, _ in found):
                 found.append((match.start(), match.end(), word))
         return sorted(found)
+
+
+def _whole(spelling: str) -> str:
+    """A pattern of the spelling whose letters are not those of a longer word: 加v is not in 加vx."""
+    before = r"(?<![A-Za-z])" if spelling[0].isascii() else ""
+    after = r"(?![A-Za-z])" if spelling[-1].isascii() else ""
+    return f"{before}{re.escape(spelling)}{after}"
 
 
 def half_width(line: str) -> str:

@@ -255,7 +255,7 @@ def test_topics_are_data(tmp_path: Path, office: Office) -> None:
     assert "B.conseq" in topics.of(track)["credit records"]
     assert "fees" not in topics.of(Track.load(office.file.with_name("contact.yaml")))
     path = tmp_path / "topics.yaml"
-    for text in ("- law\n", "law: 法院\n", "law: ['']\n"):
+    for text in ("- law\n", "law: 法院\n", "law: {words: ['']}\n", "law: {words: [法院], rules: [LAW]}\n"):
         path.write_text(text, encoding="utf-8")
         with pytest.raises(InputError):
             SeniorTopics.load(path)
