@@ -7,7 +7,7 @@ locked by the SELECT that finds them, where more than one writer may be at work.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from voicebot.store.bulk import Bulk, Insert, Query, Update, json_value
@@ -248,19 +248,24 @@ def _found(row: tuple[Any, ...]) -> Found:
     return Found._make((*row[:10], json_value(row[10]), *row[11:]))
 
 
-def free_debtors(bulk: Bulk, debtor_ids: Iterable[int]) -> set[int]:
+def free_debtors(bulk: Bulk, debtor_ids: Iterable[int]) -> Callable[[], set[int]]:
     """Locks debtors; leaves out those who are on a call, in any campaign, or held by another claim."""
     wanted = sorted(set(debtor_ids))
-    free = {row[0] for row in bulk.rows(_LOCK_DEBTORS, wanted)}
-    return free.difference(row[0] for row in bulk.rows(_LIVE_DEBTORS, wanted))
+    locked, live = bulk.later(_LOCK_DEBTORS, wanted), bulk.later(_LIVE_DEBTORS, wanted)
+    return lambda: {row[0] for row in locked.rows()}.difference(row[0] for row in live.rows())
 
 
-def free_phones(bulk: Bulk, indexes: Iterable[bytes]) -> dict[bytes, bytes]:
+def free_phones(bulk: Bulk, indexes: Iterable[bytes]) -> Callable[[], dict[bytes, bytes]]:
     """Locks numbers; those that are not on a call nor held by another claim, with their ciphertext."""
     wanted = sorted(set(indexes))
-    free = {bytes(row[0]): bytes(row[1]) for row in bulk.rows(_LOCK_PHONES, wanted)}
-    for row in bulk.rows(_LIVE_PHONES, wanted):
-        free.pop(bytes(row[0]), None)
+    locked, live = bulk.later(_LOCK_PHONES, wanted), bulk.later(_LIVE_PHONES, wanted)
+
+    def free() -> dict[bytes, bytes]:
+        found = {bytes(row[0]): bytes(row[1]) for row in locked.rows()}
+        for row in live.rows():
+            found.pop(bytes(row[0]), None)
+        return found
+
     return free
 
 

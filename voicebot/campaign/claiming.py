@@ -57,6 +57,15 @@ class _Asked:
 
 
 @dataclass(frozen=True)
+class _Free:
+    """Locked for this group, and on no call."""
+
+    debtors: set[int]
+    numbers: dict[bytes, bytes]
+    "With their ciphertext."
+
+
+@dataclass(frozen=True)
 class _Taken:
     """A group as it was claimed; what is sealed is opened after the commit."""
 
@@ -126,23 +135,28 @@ class Claiming:
         running.balances.lookup(())  # a file that changed is read before the store is locked
         known = None if running.balances.local else self._balances_ahead(running, take)
         with self._store.begin() as connection:
-            self._store.hold_barrier(connection)
-            bulk, now = Bulk(connection), self._clock.now()
-            now_ms = moment_ms(now)
-            workers.fence(bulk, worker, now_ms, self._lease_clock)
-            ready = self._recorder_ready()
-            if halted(connection, running, self._facts, now, ready) is not None:
-                return _Taken(running, (), 0)
-            campaign = running.campaign
-            grant = self._trunks.grant(bulk, campaign.trunk, running.id, campaign.lines, wanted, now_ms)
-            if grant.calls == 0:
+            bulk = Bulk(connection)
+            self._store.hold_barrier(bulk)
+            now, ready = self._clock.now(), self._recorder_ready()
+            now_ms, campaign = moment_ms(now), running.campaign
+            fenced = workers.fence(bulk, worker, now_ms, self._lease_clock)
+            halt = halted(bulk, running, self._facts, now, ready)
+            granted = self._trunks.grant(bulk, campaign.trunk, running.id, campaign.lines, wanted, now_ms)
+            fenced()
+            if halt() is not None or (grant := granted()).calls == 0:
                 return _Taken(running, (), 0)
             look_at = min(take, grant.calls) if take == wanted else take
             found = attempts.due(bulk, running.id, now_ms, look_at, self._only(connection, running, now))
-            points = self._facts.points(bulk, [one.about.contact_id for one in found])
-            stopped = self._stopped(connection, running, found, points)
+            points_asked = self._facts.points(bulk, [one.about.contact_id for one in found])
+            debtors_asked = attempts.free_debtors(bulk, (one.about.debtor_id for one in found))
+            points = points_asked()
+            stopped_asked = self._stopped(bulk, running, found, points)
+            numbers_asked = attempts.free_phones(
+                bulk, (one.bix for several in points.values() for one in several)
+            )
+            stopped, free = stopped_asked(), _Free(debtors_asked(), numbers_asked())
             asks, later = self._asks(
-                bulk, running, found, points, stopped, known, choose_caller, grant.calls, now_ms
+                running, found, points, stopped, free, known, choose_caller, grant.calls, now_ms
             )
             asked = self._ask(connection, running, asks, stopped, ready, now)
             allowed = [one for one in asked if one.decision.allowed]
@@ -172,23 +186,23 @@ class Claiming:
 
     def _stopped(
         self,
-        connection: Connection,
-        running: RunningCampaign,
-        found: Sequence[Due],
-        points: Mapping[int, Sequence[Point]],
-    ) -> dict[bytes, str]:
-        """Whom and which of their numbers the stop list forbids, and why."""
-        subjects = [one.about.debtor_bix for one in found]
-        subjects += [one.bix for several in points.values() for one in several]
-        return self._facts.stop_list.reasons_in(connection, subjects, running.campaign.institution)
-
-    def _asks(
-        self,
         bulk: Bulk,
         running: RunningCampaign,
         found: Sequence[Due],
         points: Mapping[int, Sequence[Point]],
+    ) -> Callable[[], dict[bytes, str]]:
+        """Whom and which of their numbers the stop list forbids, and why."""
+        subjects = [one.about.debtor_bix for one in found]
+        subjects += [one.bix for several in points.values() for one in several]
+        return self._facts.stop_list.reasons(bulk, subjects, running.campaign.institution)
+
+    def _asks(
+        self,
+        running: RunningCampaign,
+        found: Sequence[Due],
+        points: Mapping[int, Sequence[Point]],
         stopped: Mapping[bytes, str],
+        free: _Free,
         known: Mapping[str, Balance | None] | None,
         choose_caller: ChooseCaller | None,
         granted: int,
@@ -201,14 +215,12 @@ class Claiming:
             balances = running.balances.lookup({one.about.case_id for one in found})
         else:  # another claim may have taken what was asked for: the others wait for the next look
             balances, found = known, [one for one in found if one.about.case_id in known]
-        free = attempts.free_debtors(bulk, (one.about.debtor_id for one in found))
-        numbers = attempts.free_phones(bulk, (one.bix for several in points.values() for one in several))
         asks: list[tuple[Due, Ask, bytes]] = []
         later: list[tuple[int, str]] = []
         for one in found:
             about = one.about
-            point = choose_point(points.get(about.contact_id, ()), about.number, stopped, numbers)
-            if about.debtor_id not in free or point is None:
+            point = choose_point(points.get(about.contact_id, ()), about.number, stopped, free.numbers)
+            if about.debtor_id not in free.debtors or point is None:
                 later.append((now_ms + BUSY_PERSON_WAIT_MS, about.attempt_id))
                 continue
             if len(asks) >= granted:
@@ -218,8 +230,9 @@ class Claiming:
             if caller is None and callers:
                 later.append((now_ms + RESTING_NUMBERS_WAIT_MS, about.attempt_id))
                 continue
-            free.discard(about.debtor_id)
-            asks.append((one, Ask(about, point, caller, balances.get(about.case_id)), numbers.pop(point.bix)))
+            free.debtors.discard(about.debtor_id)
+            ask = Ask(about, point, caller, balances.get(about.case_id))
+            asks.append((one, ask, free.numbers.pop(point.bix)))
         return asks, later
 
     def _ask(

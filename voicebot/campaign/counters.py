@@ -107,20 +107,27 @@ class Counters:
             self._windows[spec.days].append(name)
         self._keys = sorted({spec.key for spec in self._specs.values()})
 
-    def uses(self, bulk: Bulk, wanted: Sequence[Subjects], day: int) -> list[dict[str, Use]]:
+    def uses(self, bulk: Bulk, wanted: Sequence[Subjects], day: int) -> Callable[[], list[dict[str, Use]]]:
         """Every counter's use for each of the wanted; one that cannot be keyed is left out."""
-        found: list[dict[str, Use]] = [{} for _ in wanted]
         keys = {parts: [one.key(parts) for one in wanted] for parts in self._keys}
+        asked = []
         for days, names in self._windows.items():
-            asked = {self._specs[name].key for name in names}
-            subjects = sorted({key for parts in asked for key in keys[parts] if key is not None})
-            rows = bulk.rows(_USED, day, names, subjects, day - days, day) if subjects else []
-            used = {(row[0], bytes(row[1])): (int(row[2]), int(row[3])) for row in rows}
-            for name in names:
-                for uses, key in zip(found, keys[self._specs[name].key], strict=True):
-                    if key is not None:
-                        window, today = used.get((name, key), (0, 0))
-                        uses[name] = Use(key, window, today)
+            parts_of = {self._specs[name].key for name in names}
+            subjects = sorted({key for parts in parts_of for key in keys[parts] if key is not None})
+            if subjects:
+                asked.append((names, bulk.later(_USED, day, names, subjects, day - days, day)))
+
+        def found() -> list[dict[str, Use]]:
+            all_uses: list[dict[str, Use]] = [{} for _ in wanted]
+            for names, later in asked:
+                used = {(row[0], bytes(row[1])): (int(row[2]), int(row[3])) for row in later.rows()}
+                for name in names:
+                    for uses, key in zip(all_uses, keys[self._specs[name].key], strict=True):
+                        if key is not None:
+                            window, today = used.get((name, key), (0, 0))
+                            uses[name] = Use(key, window, today)
+            return all_uses
+
         return found
 
     def slots(

@@ -79,7 +79,7 @@ class Effects:
             return
         numbers = [row.bix]
         if reason == "CONTACT_REFUSED":
-            points = self._facts.points(Bulk(connection), [row.contact_id])[row.contact_id]
+            points = self._facts.points(Bulk(connection), [row.contact_id])()[row.contact_id]
             numbers = [point.bix for point in points]
         for bix in numbers:
             assert bix is not None, "who speaks was dialled"

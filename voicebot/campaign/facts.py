@@ -6,7 +6,7 @@ next one, so whatever was forbidden before the transaction began is seen by it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -81,15 +81,20 @@ class FactFinder:
             self._counters[institution] = Counters(self._gate.of(institution).packs)
         return self._counters[institution]
 
-    def is_approved(self, connection: Connection, digest: str) -> bool:
-        """Whether the talk track may be spoken now."""
-        return self._approvals.is_approved_in(connection, digest)
+    def approval(self, bulk: Bulk, digest: str) -> Callable[[], bool]:
+        """Whether the talk track may be spoken now; asked for here, answered when that is called."""
+        return self._approvals.approval(bulk, digest)
 
-    def points(self, bulk: Bulk, contact_ids: Sequence[int]) -> dict[int, list[Point]]:
-        """The numbers of contacts, in their order."""
-        found: dict[int, list[Point]] = {}
-        for contact_id, bix, source, evidence in bulk.rows(_POINTS, sorted(set(contact_ids))):
-            found.setdefault(contact_id, []).append(Point(bytes(bix), source, evidence))
+    def points(self, bulk: Bulk, contact_ids: Sequence[int]) -> Callable[[], dict[int, list[Point]]]:
+        """The numbers of contacts, in their order; asked for here, answered when that is called."""
+        asked = bulk.later(_POINTS, sorted(set(contact_ids)))
+
+        def found() -> dict[int, list[Point]]:
+            points: dict[int, list[Point]] = {}
+            for contact_id, bix, source, evidence in asked.rows():
+                points.setdefault(contact_id, []).append(Point(bytes(bix), source, evidence))
+            return points
+
         return found
 
     def collect(
@@ -138,21 +143,22 @@ class FactFinder:
             "party_timezone": campaign.timezone,
             "recorder_ready": recorder_ready,
             "talktrack": {
-                "approved_hash_matches": self.is_approved(connection, digest)
-                if approved is None
-                else approved
+                "approved_hash_matches": self.approval(bulk, digest)() if approved is None else approved
             },
         }
-        shared = self._shared(connection, campaign, asks, general, now)
         debtors = [ask.about.debtor_bix for ask in asks]
-        if stopped is None:
-            numbers = [ask.point.bix for ask in asks]
-            stopped = self.stop_list.reasons_in(connection, [*debtors, *numbers], institution)
-        marks = self.marks.facts_of(connection, institution, sorted({ask.about.case_id for ask in asks}))
-        agreed = self._agreements.facts_of(connection, sorted(set(debtors)), now)
         subjects = [Subjects(institution, ask.about.debtor_bix, ask.point.bix) for ask in asks]
         day = gate.day_of(now, campaign.timezone)
-        uses = self.counters_of(institution).uses(bulk, subjects, day)
+        shared_asked = self._shared(bulk, campaign, asks, general, now)
+        if stopped is None:
+            numbers = [ask.point.bix for ask in asks]
+            stopped_asked = self.stop_list.reasons(bulk, [*debtors, *numbers], institution)
+        marks_asked = self.marks.facts(bulk, institution, {ask.about.case_id for ask in asks})
+        agreed_asked = self._agreements.facts(bulk, debtors, now)
+        uses_asked = self.counters_of(institution).uses(bulk, subjects, day)
+        shared, marks, agreed, uses = shared_asked(), marks_asked(), agreed_asked(), uses_asked()
+        if stopped is None:
+            stopped = stopped_asked()
         talked: Mapping[int, int] = {}
         if pause_asked := gate.reads(SINCE_CONVERSATION):
             subjects_of = [ask.about for ask in asks]
@@ -182,31 +188,37 @@ class FactFinder:
 
     def _shared(
         self,
-        connection: Connection,
+        bulk: Bulk,
         campaign: Campaign,
         asks: Sequence[Ask],
         general: Mapping[str, Any],
         now: datetime,
-    ) -> dict[tuple[str | None, str | None], SharedFacts]:
+    ) -> Callable[[], dict[tuple[str | None, str | None], SharedFacts]]:
         """What is the same for all calls of an agency (None: the institution itself) from one number."""
         day, institution = now.astimezone(campaign.zone).date(), campaign.institution
         callers: dict[str | None, set[str]] = {}
         for ask in asks:
             callers.setdefault(ask.about.agency, set()).update([ask.caller] if ask.caller else [])
         names = sorted(agency for agency in callers if agency is not None)
-        agencies = self._agencies.facts_of(connection, names, institution, day) if names else {}
-        found: dict[tuple[str | None, str | None], SharedFacts] = {}
-        for agency, numbers in callers.items():
-            facts: dict[str, Any] = {**general, "by_agency": agency is not None}
-            if agency in agencies:
-                facts["agency"] = agencies[agency]
-            found[agency, None] = SharedFacts(facts)
-            tools = (
-                self._tools.facts_of(connection, sorted(numbers), institution, agency, day) if numbers else {}
-            )
-            for number in numbers:
-                known = {"tool": tools[number]} if number in tools else {}
-                found[agency, number] = SharedFacts(facts | known)
+        agencies = self._agencies.facts_of(bulk.connection, names, institution, day) if names else {}
+        tools_asked = {
+            agency: self._tools.facts(bulk, numbers, institution, agency, day)
+            for agency, numbers in callers.items()
+        }
+
+        def found() -> dict[tuple[str | None, str | None], SharedFacts]:
+            shared: dict[tuple[str | None, str | None], SharedFacts] = {}
+            for agency, numbers in callers.items():
+                facts: dict[str, Any] = {**general, "by_agency": agency is not None}
+                if agency in agencies:
+                    facts["agency"] = agencies[agency]
+                shared[agency, None] = SharedFacts(facts)
+                tools = tools_asked[agency]()
+                for number in numbers:
+                    known = {"tool": tools[number]} if number in tools else {}
+                    shared[agency, number] = SharedFacts(facts | known)
+            return shared
+
         return found
 
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-
-from sqlalchemy import Connection
 
 from voicebot.campaign.facts import FactFinder
 from voicebot.campaign.running import RunningCampaign
@@ -22,18 +21,25 @@ _STATE = Query("SELECT state FROM campaign WHERE id = ?")
 
 
 def halted(
-    connection: Connection, running: RunningCampaign, facts: FactFinder, now: datetime, recorder_ready: bool
-) -> Refusal | None:
+    bulk: Bulk, running: RunningCampaign, facts: FactFinder, now: datetime, recorder_ready: bool
+) -> Callable[[], Refusal | None]:
     """Why nothing of the campaign may be claimed or dialled now; None when it may (its track is approved).
+    Asked for here, answered when what is returned is called.
 
     Without this, a revoked talk track or a full disk would use up every contact within minutes.  Within the
     campaign's windows but outside of the rules' hours, only those may be asked about who agreed to them.
     """
-    row = Bulk(connection).one(_STATE, running.id)
-    if row is None or row[0] != "running":
-        return PAUSED
-    if not running.hours.within_windows(now):
-        return CLOSED_WINDOW
-    if not recorder_ready:
-        return NO_RECORDER
-    return None if facts.is_approved(connection, running.digest) else NOT_APPROVED
+    state = bulk.later(_STATE, running.id)
+    approved = facts.approval(bulk, running.digest)
+
+    def halt() -> Refusal | None:
+        row = state.one()
+        if row is None or row[0] != "running":
+            return PAUSED
+        if not running.hours.within_windows(now):
+            return CLOSED_WINDOW
+        if not recorder_ready:
+            return NO_RECORDER
+        return None if approved() else NOT_APPROVED
+
+    return halt

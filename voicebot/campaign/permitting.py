@@ -56,18 +56,25 @@ class Permitting:
         """See Ledger.permit_many.  `unsure` holds the ids while they commit."""
         balances = self._balances(attempt_ids)
         with self._store.begin() as connection:
-            self._store.hold_barrier(connection)
-            bulk, now = Bulk(connection), self._clock.now()
-            workers.fence(bulk, worker, moment_ms(now), self._lease_clock)
+            bulk = Bulk(connection)
+            self._store.hold_barrier(bulk)
+            now, ready = self._clock.now(), self._recorder_ready()
+            fenced = workers.fence(bulk, worker, moment_ms(now), self._lease_clock)
+            halts = {
+                campaign_id: halted(bulk, self._campaigns.get(campaign_id), self._facts, now, ready)
+                for campaign_id in balances
+            }
             held = attempts.held(bulk, attempt_ids)
+            fenced()
             self._check(held, attempt_ids, worker)
             decided: dict[str, Decision] = {}
             decisions = Decisions(self._bases)
             for campaign_id in sorted({one.campaign_id for one in held}):
                 running = self._campaigns.get(campaign_id)
                 group = [one for one in held if one.campaign_id == campaign_id]
+                halt = halts[campaign_id]()
                 decided |= self._decide(
-                    connection, running, group, balances.get(campaign_id, {}), now, decisions
+                    bulk, running, group, balances[campaign_id], halt, ready, now, decisions
                 )
             unsure.update(attempt_ids)
         unsure.difference_update(attempt_ids)
@@ -99,25 +106,26 @@ class Permitting:
 
     def _decide(
         self,
-        connection: Connection,
+        bulk: Bulk,
         running: RunningCampaign,
         group: Sequence[Held],
         balances: Mapping[str, Balance],
+        halt: Refusal | None,
+        ready: bool,
         now: datetime,
         decisions: Decisions,
     ) -> dict[str, Decision]:
         """The decisions on one campaign's attempts, written."""
-        bulk, now_ms = Bulk(connection), moment_ms(now)
+        now_ms = moment_ms(now)
         events = Events()
-        ready = self._recorder_ready()
         decided: dict[str, Decision] = {}
-        for halt, late in self._halts(connection, running, group, now, ready):
-            decided |= self._halt(bulk, running, late, halt, now, decisions, events)
+        for why, late in self._halts(bulk.connection, running, group, halt, now):
+            decided |= self._halt(bulk, running, late, why, now, decisions, events)
         group = [one for one in group if one.about.attempt_id not in decided]
         if group:
             asks = self._asks(bulk, group, balances)
             answers = self._facts.collect_many(
-                connection,
+                bulk.connection,
                 running.campaign,
                 asks,
                 digest=running.digest,
@@ -153,11 +161,11 @@ class Permitting:
         connection: Connection,
         running: RunningCampaign,
         group: Sequence[Held],
+        halt: Refusal | None,
         now: datetime,
-        recorder_ready: bool,
     ) -> Iterator[tuple[Refusal, Sequence[Held]]]:
         """What keeps attempts of the group from being dialled now, though nothing stands against them."""
-        if (halt := halted(connection, running, self._facts, now, recorder_ready)) is not None:
+        if halt is not None:
             yield halt, group
             return
         today = running.day(now)
@@ -193,7 +201,7 @@ class Permitting:
 
     def _asks(self, bulk: Bulk, group: Sequence[Held], balances: Mapping[str, Balance]) -> list[Ask]:
         """The calls as they were claimed: the same number, the same caller, the slots that they hold."""
-        points = self._facts.points(bulk, [one.about.contact_id for one in group])
+        points = self._facts.points(bulk, [one.about.contact_id for one in group])()
         asks = []
         for one in group:
             known = points.get(one.about.contact_id, [])

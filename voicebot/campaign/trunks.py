@@ -7,6 +7,7 @@ the virtual-scheduling form of the generic cell rate algorithm: one number, the 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
@@ -63,18 +64,27 @@ class Trunks:
         with self._store.begin() as connection:
             connection.execute(new.on_conflict_do_update(index_elements=["name"], set_=values))
 
-    def grant(self, bulk: Bulk, trunk: str, campaign_id: str, lines: int, wanted: int, now_ms: int) -> Grant:
-        """How many of `wanted` calls may be claimed now; trunk and campaign are locked until the end."""
-        row = bulk.one(_TRUNK, trunk)
+    def grant(
+        self, bulk: Bulk, trunk: str, campaign_id: str, lines: int, wanted: int, now_ms: int
+    ) -> Callable[[], Grant]:
+        """How many of `wanted` calls may be claimed now; trunk and campaign are locked until the end.
+        Asked for here, answered when what is returned is called."""
+        limits = bulk.later(_TRUNK, trunk)
         if self._store.is_postgresql:
-            bulk.do(_CAMPAIGN_LOCK, campaign_id)
-        trunk_used, campaign_used = bulk.rows(_USED, trunk, campaign_id)[0]
-        calls = min(wanted, lines - campaign_used)
-        if row is None:
-            return Grant(trunk, max(calls, 0))
-        trunk_lines, cps, burst, next_ms = row
-        calls = min(calls, trunk_lines - trunk_used, tokens(cps, burst, next_ms, now_ms))
-        return Grant(trunk, max(calls, 0), _earliest(cps, burst, next_ms, now_ms), cps)
+            bulk.later(_CAMPAIGN_LOCK, campaign_id)
+        in_use = bulk.later(_USED, trunk, campaign_id)
+
+        def granted() -> Grant:
+            row = limits.one()
+            trunk_used, campaign_used = in_use.rows()[0]
+            calls = min(wanted, lines - campaign_used)
+            if row is None:
+                return Grant(trunk, max(calls, 0))
+            trunk_lines, cps, burst, next_ms = row
+            calls = min(calls, trunk_lines - trunk_used, tokens(cps, burst, next_ms, now_ms))
+            return Grant(trunk, max(calls, 0), _earliest(cps, burst, next_ms, now_ms), cps)
+
+        return granted
 
 
 def tokens(cps: float, burst: int, next_ms: float, now_ms: int) -> int:

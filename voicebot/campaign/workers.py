@@ -50,18 +50,27 @@ def machine_ms(_bulk: Bulk) -> int:
     return int(time.time() * 1000)
 
 
-def fence(bulk: Bulk, worker: str, now_ms: int, lease_clock: LeaseClock) -> None:
-    """LostWorker when it was declared dead or its lease is too old to dial by.  A new one is noted."""
-    row = bulk.one(_FENCE, worker)
-    if row is None:
-        bulk.write(_NEW, [(worker, False, now_ms, 1)])
-        row = bulk.one(_FENCE, worker)
-        assert row is not None
-    dead, ttl_ms, expires_ms = row
-    if dead:
-        raise LostWorker(worker)
-    if expires_ms is not None and lease_clock(bulk) > expires_ms - (1 - STOP_DIALLING_AT) * ttl_ms:
-        raise LostWorker(f"{worker}: its lease was not renewed")
+def fence(bulk: Bulk, worker: str, now_ms: int, lease_clock: LeaseClock) -> Callable[[], None]:
+    """Locks the worker against being fenced; what is returned is called before anything is done for it.
+
+    It raises LostWorker when the worker was declared dead or its lease is too old to dial by; a new one is
+    noted.
+    """
+    asked = bulk.later(_FENCE, worker)
+
+    def check() -> None:
+        row = asked.one()
+        if row is None:
+            bulk.write(_NEW, [(worker, False, now_ms, 1)])
+            row = bulk.one(_FENCE, worker)
+            assert row is not None
+        dead, ttl_ms, expires_ms = row
+        if dead:
+            raise LostWorker(worker)
+        if expires_ms is not None and lease_clock(bulk) > expires_ms - (1 - STOP_DIALLING_AT) * ttl_ms:
+            raise LostWorker(f"{worker}: its lease was not renewed")
+
+    return check
 
 
 def renew(bulk: Bulk, workers: Sequence[str], now_ms: int, ttl_ms: int) -> None:

@@ -7,7 +7,7 @@ zone that the agreement names, never to the machine.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
@@ -160,8 +160,17 @@ class Agreements:
         self, connection: Connection, debtors: Iterable[bytes], at: datetime
     ) -> dict[bytes, dict[str, Any]]:
         """The same for many debtors; those without an agreement are left out."""
+        return self.facts(Bulk(connection), debtors, at)()
+
+    def facts(
+        self, bulk: Bulk, debtors: Iterable[bytes], at: datetime
+    ) -> Callable[[], dict[bytes, dict[str, Any]]]:
+        """The same, asked for here and answered when what is returned is called."""
         now = moment_ms(at)
-        ids = [row[0] for row in Bulk(connection).rows(_IN_FORCE, sorted(set(debtors)), now, now)]
+        asked = bulk.later(_IN_FORCE, sorted(set(debtors)), now, now)
+        return lambda: self._facts(bulk.connection, [row[0] for row in asked.rows()], at)
+
+    def _facts(self, connection: Connection, ids: Sequence[int], at: datetime) -> dict[bytes, dict[str, Any]]:
         found: dict[bytes, dict[str, Any]] = {}
         if not ids:  # as with nearly everybody
             return found

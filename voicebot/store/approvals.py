@@ -7,12 +7,14 @@ sign, over a content that still hashes to its digest.  A record that does not ho
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, select
 
 from voicebot.errors import InputError
+from voicebot.store.bulk import Bulk, Later, Query
 from voicebot.store.database import Store
 from voicebot.store.models import AuditRow, ReviewRow
 from voicebot.store.people import People
@@ -32,6 +34,7 @@ RECHECK_S = 1.0
 What was reviewed meanwhile counts at once."""
 TAMPERED = "the record of reviews was tampered with"
 VERIFY = "Run: scripts-review verify."
+_VERSION = Query(f"SELECT count(*), max(seq) FROM {ReviewRow.__tablename__}")
 _COLUMNS = [getattr(ReviewRow, name) for name in ReviewLine._fields]
 
 
@@ -69,8 +72,7 @@ class Approvals:
 
     def version_in(self, connection: Connection) -> tuple[int, int]:
         """Rows and last row of the record: changes with everything that is reviewed.  One small query."""
-        rows, last = connection.execute(select(func.count(), func.max(ReviewRow.seq))).one()
-        return rows, last or 0
+        return _version(Bulk(connection).later(_VERSION))
 
     def is_approved(self, digest: str) -> bool:
         """Whether this digest may be spoken."""
@@ -79,7 +81,15 @@ class Approvals:
 
     def is_approved_in(self, connection: Connection, digest: str) -> bool:
         """The same within a transaction."""
-        version, now = self.version_in(connection), time.monotonic()
+        return self.approval(Bulk(connection), digest)()
+
+    def approval(self, bulk: Bulk, digest: str) -> Callable[[], bool]:
+        """The same, asked for here and answered when what is returned is called."""
+        asked = bulk.later(_VERSION)
+        return lambda: self._is_approved(bulk.connection, digest, _version(asked))
+
+    def _is_approved(self, connection: Connection, digest: str, version: tuple[int, int]) -> bool:
+        now = time.monotonic()
         known = self._verdicts.get(digest)
         if known is not None and known.version == version and now - known.at_s < self._recheck_s:
             return known.approved
@@ -140,6 +150,11 @@ class Approvals:
         if not self.is_approved(standing.digest):
             raise InputError(f"the content of {reference} was changed in the store", VERIFY, key="talk_track")
         return _approval(standing)
+
+
+def _version(asked: Later) -> tuple[int, int]:
+    rows, last = asked.rows()[0]
+    return rows, last or 0
 
 
 def why_not(standing: Standing) -> str:

@@ -118,8 +118,33 @@ def _unnest(names: Sequence[str], kinds: Sequence[str]) -> str:
     return f"unnest({arrays}) AS v({', '.join(names)})"
 
 
+class Later:
+    """What a query will have found: asked for, and sent to the server together with others."""
+
+    __slots__ = ("_bulk", "found")
+
+    def __init__(self, bulk: Bulk) -> None:
+        self._bulk = bulk
+        self.found: list[Row] | None = None
+
+    def rows(self) -> list[Row]:
+        """What it finds; everything that waits is sent at the first one that is looked at."""
+        if self.found is None:
+            self._bulk.send()
+        assert self.found is not None, "what waits is sent, in its order"
+        return self.found
+
+    def one(self) -> Row | None:
+        """The first row, or None."""
+        return next(iter(self.rows()), None)
+
+
 class Bulk:
-    """Executes within a transaction that SQLAlchemy began.  JSON values are texts on the way in."""
+    """Executes within a transaction that SQLAlchemy began.  JSON values are texts on the way in.
+
+    Statements are executed in the order in which they are asked for, also where they go to the server
+    together; each sees what was committed before it began.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
@@ -127,26 +152,40 @@ class Bulk:
         driver: Any = connection.connection.driver_connection
         self._driver, self._cursor = driver, driver.cursor()
         self._waiting: list[tuple[Insert | Update, Sequence[Row], Exception | None]] | None = None
+        self._asked: list[tuple[Query, tuple[Any, ...], Later]] = []
 
     def rows(self, query: Query, *values: Any) -> list[Row]:
         """What the query finds."""
-        self.do(query, *values)
-        found: list[Row] = self._cursor.fetchall()
-        return found
+        return self.later(query, *values).rows()
 
     def one(self, query: Query, *values: Any) -> Row | None:
         """The first row, or None."""
-        self.do(query, *values)
-        found: Row | None = self._cursor.fetchone()
+        return self.later(query, *values).one()
+
+    def later(self, query: Query, *values: Any) -> Later:
+        """What the query finds, sent to a server together with whatever else is asked for until one of them
+        is looked at: one way there and back."""
+        assert self._waiting is None, "nothing is read among writes that go together"
+        found = Later(self)
+        if self._postgresql:
+            self._asked.append((query, values, found))
+        else:
+            found.found = self._cursor.execute(query.sqlite, query.for_sqlite(values)).fetchall()
         return found
 
-    def do(self, query: Query, *values: Any) -> None:
-        """Executes a statement for its effect."""
-        assert self._waiting is None, "nothing is read among writes that go together"
-        if self._postgresql:
-            self._cursor.execute(query.postgresql, values)
-        else:
-            self._cursor.execute(query.sqlite, query.for_sqlite(values))
+    def send(self) -> None:
+        """Sends what was asked for and waits for the answers."""
+        asked, self._asked = self._asked, []
+        if len(asked) == 1:
+            query, values, later = asked[0]
+            later.found = self._cursor.execute(query.postgresql, values).fetchall()
+        elif asked:
+            with self._driver.pipeline():
+                cursors = [
+                    self._driver.cursor().execute(query.postgresql, values) for query, values, _later in asked
+                ]
+            for cursor, (_query, _values, later) in zip(cursors, asked, strict=True):
+                later.found = cursor.fetchall()
 
     @contextmanager
     def together(self) -> Iterator[None]:
@@ -157,6 +196,7 @@ class Bulk:
         self._waiting = []
         try:
             yield
+            self.send()
             waiting, self._waiting = self._waiting, None
             with self._driver.pipeline():
                 sent = [(self._send(one, rows), len(rows), fault) for one, rows, fault in waiting]
@@ -178,6 +218,7 @@ class Bulk:
         if self._waiting is not None:
             self._waiting.append((statement, rows, fault))
             return
+        self.send()
         if self._postgresql:
             written = self._send(statement, rows).rowcount
         else:

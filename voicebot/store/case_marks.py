@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,10 +119,20 @@ class CaseMarks:
         self, connection: Connection, institution: str, case_ids: Iterable[str]
     ) -> dict[str, dict[str, Any]]:
         """The same for many cases; those without a mark are left out."""
-        now, wanted = moment_ms(self._clock.now()), sorted(set(case_ids))
-        found: dict[str, dict[str, Any]] = {}
-        for case_id, mark, evidence in Bulk(connection).rows(_IN_FORCE, institution, wanted, now):
-            found.setdefault(case_id, {})[mark] = evidence if mark == CONSENT else True
+        return self.facts(Bulk(connection), institution, case_ids)()
+
+    def facts(
+        self, bulk: Bulk, institution: str, case_ids: Iterable[str]
+    ) -> Callable[[], dict[str, dict[str, Any]]]:
+        """The same, asked for here and answered when what is returned is called."""
+        asked = bulk.later(_IN_FORCE, institution, sorted(set(case_ids)), moment_ms(self._clock.now()))
+
+        def found() -> dict[str, dict[str, Any]]:
+            facts: dict[str, dict[str, Any]] = {}
+            for case_id, mark, evidence in asked.rows():
+                facts.setdefault(case_id, {})[mark] = evidence if mark == CONSENT else True
+            return facts
+
         return found
 
     def all(self) -> list[Mark]:

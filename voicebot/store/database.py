@@ -31,6 +31,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.orm import Session
 
 from voicebot.errors import InputError, NotReady
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.encryption import KeyRing
 
 BUSY_TIMEOUT_S = 30
@@ -58,6 +59,7 @@ _DRIVER_DOWN = (
     psycopg.InterfaceError,
     psycopg.errors.InternalError,
 )
+_HOLD_BARRIER = Query(f"SELECT pg_advisory_xact_lock_shared({BARRIER_LOCK})")
 _WRONG_STATEMENT = 1
 """SQLite's plain SQLITE_ERROR: a statement that is wrong stays wrong, however often it is asked."""
 _ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
@@ -147,10 +149,10 @@ class Store:
         ):
             yield connection
 
-    def hold_barrier(self, connection: Connection) -> None:
+    def hold_barrier(self, bulk: Bulk) -> None:
         """First statement of a claim or permission: what forbids it waits, or has been seen by it."""
         if self.is_postgresql:
-            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock_shared({BARRIER_LOCK})")
+            bulk.later(_HOLD_BARRIER)
 
     def barrier(self, connection: Connection) -> None:
         """Last statement of a transaction that forbids calls: a pause, a stop-list entry, a revocation.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -216,10 +216,21 @@ class StopList:
         self, connection: Connection, subjects: Iterable[bytes], institution: str
     ) -> dict[bytes, str]:
         """The same for many subjects at once; those that are free are left out."""
-        found: dict[bytes, str] = {}
+        return self.reasons(Bulk(connection), subjects, institution)()
+
+    def reasons(
+        self, bulk: Bulk, subjects: Iterable[bytes], institution: str
+    ) -> Callable[[], dict[bytes, str]]:
+        """The same, asked for here and answered when what is returned is called."""
         now, wanted = moment_ms(self._clock.now()), sorted(set(subjects))
-        for subject, reason in Bulk(connection).rows(_REASONS, wanted, [institution, EVERYBODY], now):
-            found.setdefault(bytes(subject), reason)
+        asked = bulk.later(_REASONS, wanted, [institution, EVERYBODY], now)
+
+        def found() -> dict[bytes, str]:
+            reasons: dict[bytes, str] = {}
+            for subject, reason in asked.rows():
+                reasons.setdefault(bytes(subject), reason)
+            return reasons
+
         return found
 
     def stopped_live(self, worker: str | None = None) -> list[StoppedCall]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from voicebot.errors import InputError
+from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.models import ToolRow
 from voicebot.store.people import People
@@ -18,6 +19,10 @@ from voicebot.store.signatures import is_signed_by, sign
 
 MAY_REGISTER = ("operations", "compliance")
 MAY_APPROVE = ("compliance",)
+_TOOLS = Query(
+    """SELECT number, institution, agency, genuine_cli, valid_from, valid_to, registered_by, approved_by
+         FROM tool WHERE number IN ?text[]"""
+)
 OTHER_PERSON = "a tool is approved by another person than registered it"
 
 
@@ -158,8 +163,14 @@ class Tools:
         self, connection: Connection, numbers: Iterable[str], institution: str, agency: str | None, day: date
     ) -> dict[str, dict[str, bool]]:
         """The same for several numbers; those that are not registered are left out."""
-        rows = connection.execute(select(ToolRow.__table__).where(ToolRow.number.in_(sorted(set(numbers)))))
-        return {row.number: _facts(_tool(row), institution, agency, day) for row in rows}
+        return self.facts(Bulk(connection), numbers, institution, agency, day)()
+
+    def facts(
+        self, bulk: Bulk, numbers: Iterable[str], institution: str, agency: str | None, day: date
+    ) -> Callable[[], dict[str, dict[str, bool]]]:
+        """The same, asked for here and answered when what is returned is called."""
+        asked = bulk.later(_TOOLS, sorted(set(numbers)))
+        return lambda: {row[0]: _facts(_of_cells(*row), institution, agency, day) for row in asked.rows()}
 
     def all(self) -> list[Tool]:
         """Every tool, by number."""
@@ -190,13 +201,27 @@ def _facts(tool: Tool, institution: str, agency: str | None, day: date) -> dict[
 
 
 def _tool(row: Row[Any]) -> Tool:
+    return _of_cells(*(getattr(row, name) for name in Tool.__annotations__))
+
+
+def _of_cells(
+    number: str,
+    institution: str,
+    agency: str | None,
+    genuine_cli: bool | int,
+    valid_from: int,
+    valid_to: int,
+    registered_by: str,
+    approved_by: str | None,
+) -> Tool:
+    """SQLite's own driver says 1 for true."""
     return Tool(
-        row.number,
-        row.institution,
-        row.agency,
-        row.genuine_cli,
-        date.fromordinal(row.valid_from),
-        date.fromordinal(row.valid_to),
-        row.registered_by,
-        row.approved_by,
+        number,
+        institution,
+        agency,
+        bool(genuine_cli),
+        date.fromordinal(valid_from),
+        date.fromordinal(valid_to),
+        registered_by,
+        approved_by,
     )
