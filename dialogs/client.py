@@ -69,13 +69,14 @@ class RasaPolicy:
         """True when a version answered a real turn just now, the newest that answers at all."""
         try:
             for digest in await self.digests():
-                if await self._answers(digest):
+                if await self.answers(digest):
                     return True
         except (aiohttp.ClientError, TimeoutError):
             return False
         return False
 
-    async def _answers(self, digest: str) -> bool:
+    async def answers(self, digest: str) -> bool:
+        """True when that version answered a real turn just now."""
         call_id = f"ready-{digest[:12]}"
         try:
             probe = await self.open(call_id, digest, flags={}, slots={}, today=date.today())

@@ -30,6 +30,7 @@ from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.services import Service, SpeechProcess
 from voicebot.campaign.worker_pool import WORKER
 from voicebot.clock import Clock
+from voicebot.errors import NotReady
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.speech.tts.cache import PromptCache
@@ -75,7 +76,7 @@ class Station:
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_speech(stack))
-                group.create_task(self._start_dialog(stack))
+                group.create_task(self._start_dialog(stack, digest))
                 world = group.create_task(self._start_world(stack))
         except ExceptionGroup as faults:
             raise faults.exceptions[0] from None  # one clear line; the log has the rest
@@ -92,10 +93,17 @@ class Station:
         stack.push_async_callback(self.speech.stop)
         await self.speech.start()
 
-    async def _start_dialog(self, stack: AsyncExitStack) -> None:
+    async def _start_dialog(self, stack: AsyncExitStack, digest: str) -> None:
         self.dialog = DialogService(self._site.tracks, self._site.rasa_python.absolute())
         stack.push_async_callback(self.dialog.stop)
         await self.dialog.start()
+        if not await self.dialog.policy().answers(digest):  # others may: a build of an older engine does not
+            raise NotReady(
+                f"the dialog service cannot lead calls of {self._campaign.talk_track} ({digest[:12]})",
+                f"Build it again: scripts-review prepare {self._campaign.talk_track}. "
+                "The reason stands in dialog-service.log.",
+                self._site.tracks,
+            )
 
     async def _start_world(self, stack: AsyncExitStack) -> dict[str, Any]:
         simulation = self._campaign.simulation
