@@ -90,8 +90,9 @@ class DayUseRow(Base):
         {"sqlite_with_rowid": False},
     )
 
-    counter: Mapped[str] = mapped_column(primary_key=True)
     subject: Mapped[bytes] = mapped_column(primary_key=True)
+    "First in the key: PostgreSQL has no statistics of it in the first minutes of a store."
+    counter: Mapped[str] = mapped_column(primary_key=True)
     day: Mapped[int] = mapped_column(primary_key=True)
     cap: Mapped[int]
     used: Mapped[int]
