@@ -24,7 +24,8 @@ ANSWER_WITHIN_S = 4.0
 """Time for a REGISTER and its repetition with the digest answer."""
 REFRESH_AT = 2 / 3
 """Part of the granted time after which it is renewed."""
-FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 30.0
+FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 20.0
+"""Well under the 32 s after which the stack gives a REGISTER up by itself: see RegistrationAccount.drop."""
 REFUSED_RETRY_S = 60.0
 """A wrong secret does not get better by asking often, and may lock the account."""
 REFUSED = frozenset({401, 403, 404, 407, 420, 421, 423, 493})
@@ -71,6 +72,7 @@ class Registering:
         self._answer_within_s, self._first_retry_s = answer_within_s, first_retry_s
         self.status = TrunkStatus(False, "not registered yet")
         self._answer: asyncio.Future[Answer] | None = None
+        self._late: Answer | None = None
         self._making = 0
         self._anew = False
         self._transport = ""
@@ -110,8 +112,8 @@ class Registering:
             return  # of an account that was given up
         if self._answer is not None and not self._answer.done():
             self._answer.set_result(answer)
-        elif not answer.good and self.status.ready:  # the stack renewed of its own accord
-            self._lost(answer)
+        elif answer.good != self.status.ready:  # later than we waited for, or renewed by the stack itself
+            self._late = answer
             self._again.set()
 
     def transport_lost(self, why: str) -> None:
@@ -127,8 +129,9 @@ class Registering:
         failures = 0
         while True:
             self._again.clear()
-            answer = await self._once()
+            answer, self._late = self._late or await self._once(), None
             if answer.good:
+                self._anew = False
                 failures, wait_s = 0, max(answer.expires_s * REFRESH_AT, 1.0)
                 self._become(True, f"registered for {answer.expires_s} s")
             else:

@@ -139,7 +139,11 @@ class RegistrationAccount:
             self._account.setRegistration(False)
 
     def drop(self) -> None:
-        """Lets go of the account."""
+        """Lets go of the account.
+
+        While a REGISTER hangs the stack is busy and sends no un-REGISTER.  So none can come late and take
+        away the binding of the successor, which has the same contact.
+        """
         account, self._account = self._account, None
         if account is not None:
             with contextlib.suppress(pj.Error):
@@ -151,9 +155,6 @@ class RegistrationAccount:
             raise SipError(f"trunk {trunk.name} does not register.")
         self._making += 1
         config = _account(trunk, self._secret, self._identity)
-        # A late un-REGISTER of an account that was given up must not take away what its successor has:
-        # each making has a contact of its own.
-        config.sipConfig.contactUriParams = f";vb={self._making}"
         registration = config.regConfig
         registration.registrarUri = _uri(trunk, trunk.registrar)
         registration.registerOnAdd = False
