@@ -18,7 +18,7 @@ import pytest
 from handoff.queue import AgentQueue
 from handoff.settings import QueueSettings
 from sip.trunk import Trunk
-from tests.campaign.site import LedgerSite, at, build, row
+from tests.campaign.site import LedgerSite, approve, at, build, row
 from voicebot.call.order import Services
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.journal import Journal
@@ -53,7 +53,7 @@ class Shown:
         pass
 
     def counters(self, **numbers: int) -> None:
-        pass
+        self.news.set()
 
 
 @dataclass
@@ -160,7 +160,15 @@ def pacing_of(campaign: Campaign, clock: Clock, alarms: Alarms) -> CampaignPacin
 def services(folder: Path) -> Services:
     names = ("speech_socket", "tracks", "prompts", "recordings", "silero", "key_file", "queues_file")
     paths = {name: folder / name for name in names}
-    return Services(**paths, dialog_url="", dialog_token="", sip_ip="127.0.0.1", calls=2, asr_engine="none")
+    return Services(
+        **paths,
+        dialog_url="",
+        dialog_token="",
+        sip_ip="127.0.0.1",
+        trunk=Trunk(name="paper", gateways=("127.0.0.1:9",)),
+        calls=2,
+        asr_engine="none",
+    )
 
 
 async def test_every_call_is_placed_and_closed(stage: Stage, site: LedgerSite) -> None:
@@ -281,6 +289,21 @@ async def test_what_is_paused_is_not_claimed(stage: Stage) -> None:
     await asyncio.wait_for(running, 10)
     await scene.pool.stop()
     assert scene.dispositions == {"BUSY": 3}
+
+
+async def test_what_holds_the_whole_campaign_up_is_named(stage: Stage, site: LedgerSite) -> None:
+    scene = stage("close")
+    approve(site.store, "revoked", "2026-03-02T10:16:00+08:00")
+    await scene.pool.start()
+    running = asyncio.create_task(scene.supervisor.run())
+    while not (held := scene.supervisor.numbers()["held_up_by"]):
+        scene.shown.news.clear()
+        await scene.shown.news.wait()
+    scene.supervisor.stop()
+    await asyncio.wait_for(running, 10)
+    await scene.pool.stop()
+    assert held == ["its track's approval"]
+    assert scene.site.ledger.progress(scene.campaign_id).planned == 3, "nobody is refused for it"
 
 
 async def test_a_stop_is_no_fault(stage: Stage) -> None:

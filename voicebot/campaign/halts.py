@@ -17,6 +17,13 @@ NO_RECORDER = Refusal("campaign", "NO_RECORDER", "录音不可用", passes_by=Tr
 DAY_IS_OVER = Refusal("campaign", "DAY_IS_OVER", "占用的是昨日的次数", passes_by=True)
 """A call counts on the day of its claim: one that was claimed yesterday is not dialled today."""
 
+HELD_UP_BY = {
+    CLOSED_WINDOW: "its windows",
+    NO_RECORDER: "no room for recordings",
+    NOT_APPROVED: "its track's approval",
+}
+"""How a person is told what holds a whole campaign up."""
+
 _STATE = Query("SELECT state FROM campaign WHERE id = ?")
 
 

@@ -25,6 +25,7 @@ from voicebot.campaign.effects import Effects
 from voicebot.campaign.enrolment import Enrolment
 from voicebot.campaign.facts import FactFinder
 from voicebot.campaign.fencing import Fencing
+from voicebot.campaign.halts import halted
 from voicebot.campaign.permitting import Permitting
 from voicebot.campaign.progress import Progress, RefusedRow, progress, refusals
 from voicebot.campaign.running import RunningCampaigns
@@ -33,8 +34,9 @@ from voicebot.campaign.unresolved import UnknownCalls, Unresolved
 from voicebot.campaign.unsettled import Unsettled
 from voicebot.campaign.workers import LEASE_S, LONGEST_CALL_S, LeaseClock
 from voicebot.clock import Clock
-from voicebot.policy.gate import Decision, Gate
+from voicebot.policy.gate import Decision, Gate, Refusal
 from voicebot.store.audit import AuditChain, moment_ms
+from voicebot.store.bulk import Bulk
 from voicebot.store.database import CommitUnknown, Store
 from voicebot.store.models import AttemptRow, CampaignRow
 from voicebot.store.states import AttemptState, Disposition
@@ -64,12 +66,12 @@ class Ledger:
         recorder_ready: Callable[[], bool],
         lease_clock: LeaseClock | None = None,
     ) -> None:
-        self._store, self._clock = store, clock
+        self._store, self._clock, self._recorder_ready = store, clock, recorder_ready
         self._node = secrets.token_hex(4)
         self._audit = AuditChain(store, clock)
         self._campaigns = RunningCampaigns(store, gate)
         leases = lease_clock or (workers.server_ms if store.is_postgresql else workers.machine_ms)
-        facts = FactFinder(store, gate, clock)
+        self._facts = facts = FactFinder(store, gate, clock)
         self._agreed_hours = facts.agreed_hours
         self._trunks, bases, cases = Trunks(store), set[bytes](), CasesClaimed()
         self._closing = Closing(store, clock, facts, self._campaigns)
@@ -124,6 +126,12 @@ class Ledger:
         now_ms = moment_ms(self._clock.now())
         horizon_ms = now_ms + SIMULATED_PATIENCE_MS if self._clock.simulated else None
         return progress(self._store, campaign_id, horizon_ms)
+
+    def halt(self, campaign_id: str) -> Refusal | None:
+        """What keeps the whole campaign from dialling just now; None when nothing does."""
+        with self._store.reading() as connection:
+            running, now, ready = self._campaigns.get(campaign_id), self._clock.now(), self._recorder_ready()
+            return halted(Bulk(connection), running, self._facts, now, ready)()
 
     def refusals(self, campaign_id: str) -> list[RefusedRow]:
         """Every attempt that the gate refused, with its first reason."""

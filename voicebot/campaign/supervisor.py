@@ -21,15 +21,17 @@ from handoff.seats_now import SeatsNow
 from sip.trunk import Trunk
 from voicebot.call.order import CaseSlot, DialOrder, Services
 from voicebot.campaign.campaign_file import Campaign
+from voicebot.campaign.halts import HELD_UP_BY
 from voicebot.campaign.journal import Journal, is_away
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
 from voicebot.campaign.outcomes import STORE, Outcomes
-from voicebot.campaign.pacing.alarms import Alarms
+from voicebot.campaign.pacing.alarms import AlarmKind, Alarms
 from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.prompts_ahead import PromptsAhead
 from voicebot.campaign.reports import Reports, RunFacts, Watcher
 from voicebot.campaign.worker_pool import HEALTH_EVERY_S, WORKER, WorkerPool
 from voicebot.clock import Clock
+from voicebot.policy.gate import Refusal
 from voicebot.store.database import Store
 
 log = structlog.get_logger()
@@ -77,6 +79,7 @@ class Supervisor:
         )
         self._pool: WorkerPool | None = None
         self._paused: set[str] = set()
+        self._halt: str | None = None
         self._again_s = IDLE_S
 
     @property
@@ -164,7 +167,7 @@ class Supervisor:
             "calls": pool.calls if pool else 0,
             "ringing": len(self._reports.ringing),
             "waiting_for_agent": self._queue.stats().waiting,
-            "held_up_by": sorted(self._paused),
+            "held_up_by": sorted(self._paused | ({self._halt} if self._halt else set())),
             "pacing": self._pacing.status().as_dict(),
             "alarms": [alarm.as_dict() for alarm in self._alarms.active()],
             "ending": self._reports.stopping.is_set(),
@@ -173,6 +176,20 @@ class Supervisor:
             "outcomes_waiting": self.outcomes.waiting,
             "fault": facts.fault,
         }
+
+    def _not_registered(self) -> set[str]:
+        """The trunk's name when no worker is registered with it: nothing can be dialled."""
+        state = self._pool.registration() if self._pool else {}
+        held_up = state and state["missing"] and not state["registered"]
+        return {f"registration with {self._trunk.name}"} if held_up else set()
+
+    def _watch_registration(self) -> None:
+        state, subject = self._workers().registration(), self._trunk.name
+        if state["missing"]:
+            reason = f"{state['missing']} of {state['missing'] + state['registered']} workers: {state['text']}"
+            self._alarms.raised(AlarmKind.NOT_REGISTERED, subject, reason)
+        else:
+            self._alarms.cleared(AlarmKind.NOT_REGISTERED, subject)
 
     async def run(self) -> None:
         """Places every call that the gate allows; returns when none is open any more."""
@@ -230,6 +247,7 @@ class Supervisor:
             await asyncio.sleep(SWEEP_S)
             self._queue.sweep()
             self._pacing.sweep(self._seats())
+            self._watch_registration()
             try:
                 await self._count()
             except Exception as fault:  # numbers for a person: the calls go on without them
@@ -310,6 +328,7 @@ class Supervisor:
     async def _count(self) -> None:
         if self.outcomes.away:
             return
+        self._note_halt(await self._in_store(self._ledger.halt, self._campaign_id))
         progress = await self._in_store(self._ledger.progress, self._campaign_id)
         self._watcher.counters(
             lines=self._workers().calls,
@@ -318,6 +337,12 @@ class Supervisor:
             refused=progress.refused,
             waiting=self._queue.stats().waiting,
         )
+
+    def _note_halt(self, refusal: Refusal | None) -> None:
+        halt = None if refusal is None else HELD_UP_BY.get(refusal)  # of a pause `steering` tells
+        if halt != self._halt:
+            log.info("dials_again" if halt is None else "dials_nothing", halt=halt or self._halt)
+        self._halt = halt
 
     def close(self) -> None:
         """Waits for what the store still writes."""
