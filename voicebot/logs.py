@@ -11,6 +11,7 @@ import structlog
 
 def configure(level: int = logging.INFO, file: Path | None = None) -> None:
     """Call first thing in each process; `file` takes the lines where stderr is a live table's terminal."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is told as StoreDown
     sink = sys.stderr if file is None else file.open("a", encoding="utf-8", buffering=1)
     structlog.configure(
         processors=[
