@@ -35,6 +35,25 @@ UNDERSTOOD = {
     "三零鸡油": "3071",
     "九四遥急，": "9417",
     "有二三四": "1234",
+    "洞幺拐勾": "0179",
+    "洞洞幺幺": "0011",
+    "动动幺幺": "0011",
+    "三拐二妖": "3721",
+    "四个零": "0000",
+    "双八幺零": "8810",
+    "两个三两个五": "3355",
+    "三七二那个X": "372X",
+    "三七二大写X": "372X",
+    "三七二英文字母X": "372X",
+    "三七二诶克斯": "372X",
+    "372×": "372X",
+    "三七二差": "372X",
+    "三七二叉叉": "372X",
+    "十四十五": "1415",
+    "二十三四十五": "2345",
+    "三千七百二": "3720",
+    "九九八一": "9981",
+    "嗯三七二幺": "3721",
 }
 
 NOT_UNDERSTOOD = [
@@ -61,6 +80,14 @@ NOT_UNDERSTOOD = [
     "三七二吧",
     "又又领法",
     "有事要走",
+    "要要要要",
+    "三七二差不多",
+    "三七二么",
+    "零点三七",
+    "十四五",
+    "十四十五号",
+    "六六大顺",
+    "372X1",
 ]
 
 
@@ -80,7 +107,24 @@ def test_every_tail_read_out_is_understood_again(digits: str, ends_in_x: bool) -
     assert parse_digits(f"我的尾号是{speak_digits(tail)}", 4) == tail
 
 
+NUMBERS = [
+    "幺三八零零幺三八零零零",
+    "要三八零零要三八零零零",
+    "妖三八洞洞妖三八洞洞洞",
+    "一三八 零零一三 八零零零",
+    "138-0013-8000",
+    "腰三八双零幺三八三个零",
+    "我的电话是幺三八，零零幺三，八零零零",
+]
+
+
+@pytest.mark.parametrize("text", NUMBERS)
+def test_a_phone_number_is_understood(text: str) -> None:
+    assert parse_digits(text, 11) == "13800138000"
+
+
 def test_phone_numbers_are_read_in_groups() -> None:
+    assert speak_number("4008001234") == "四零零，八零零，幺二三四"
     assert speak_number("13812341234") == "幺三八，幺二三四，幺二三四"
     assert speak_number("+8613812341234") == "幺三八，幺二三四，幺二三四"
     assert speak_number("95588") == "九五五八八"

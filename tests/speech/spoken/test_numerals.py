@@ -28,6 +28,11 @@ def test_mixed_writing_of_recognisers() -> None:
     assert {text: from_chinese(text) for text in table} == table
 
 
+def test_formal_numerals_and_short_units_are_brought_to_usual_ones() -> None:
+    assert plain("叁仟伍佰元，廿五号，卅号，2K，1w") == "三千五百元,二十五号,三十号,2千,1万"
+    assert plain("陆先生，伍女士，wifi") == "陆先生,伍女士,wifi"
+
+
 def test_approximate_pairs_are_no_number() -> None:
     assert from_chinese("三四百") is None
     assert from_chinese("几千") is None

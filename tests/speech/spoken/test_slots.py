@@ -28,6 +28,19 @@ def test_a_value_that_cannot_be_spoken_is_not_named() -> None:
 
 
 def test_counts_before_a_measure_word() -> None:
-    assert [speak_count(n) for n in (2, 12, 20)] == ["两", "十二", "二十"]
+    spoken = {
+        0: "零",
+        2: "两",
+        12: "十二",
+        20: "二十",
+        22: "二十二",
+        102: "一百零二",
+        200: "两百",
+        2000: "两千",
+    }
+    assert {n: speak_count(n) for n in spoken} == spoken
+    heard = {"两期": 2, "二十四期": 24, "俩月": 2, "分三期或者六期": 6, "不要三期要六期": 6, "三十六个月": 36}
+    heard |= dict.fromkeys(("第二期", "三五期", "几期", "十来期", "半年"))
+    assert {text: parse_count(text, "期|个?月") for text in heard} == heard
     assert parse_count("我想分十二期还", "期|个月") == 12
     assert parse_count("我想分期还", "期|个月") is None

@@ -13,6 +13,9 @@ def speak_count(n: int) -> str:
 
 
 def parse_count(text: str, measure: str) -> int | None:
-    """Number in front of one of the measure words (a regular expression: `期|个月`), or None."""
-    match = re.search(rf"({NUMBER})(?:{measure})", plain(text))
-    return from_chinese(match[1]) if match else None
+    """The last number in front of one of the measure words (a regular expression: `期|个月`), or None.
+
+    第二期 counts nothing, and neither do 三五期 or 几期.
+    """
+    found = re.findall(rf"(?<!第)(?<![十\d])({NUMBER})(?:{measure})", plain(text))
+    return from_chinese(found[-1]) if found else None

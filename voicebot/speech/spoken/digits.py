@@ -20,7 +20,7 @@ _SURE.update({str(d): str(d) for d in range(10)})
 _SURE.update({"洞": "0", "妖": "1", "拐": "7", "勾": "9", "钩": "9"})
 _ALIKE: dict[str, str] = {
     **dict.fromkeys("灵铃玲林临另领o", "0"),
-    **dict.fromkeys("要腰邀夭耀约衣医依", "1"),
+    **dict.fromkeys("要腰邀夭耀约衣医依么", "1"),
     **dict.fromkeys("两俩而耳儿尔", "2"),
     **dict.fromkeys("山伞散", "3"),
     **dict.fromkeys("死是事似思司", "4"),
@@ -34,16 +34,24 @@ _BY_SOUND = {
     "ling": "0", "lin": "0", "yao": "1", "you": "1", "er": "2", "san": "3", "shan": "3",
     "si": "4", "shi": "4", "ci": "4", "wu": "5", "liu": "6", "niu": "6", "qi": "7", "ji": "7",
     "ba": "8", "fa": "8", "jiu": "9",
+    "dong": "0", "guai": "7", "gou": "9",
 }  # fmt: skip
 """What telephone speech makes of a digit's syllable: 三零七幺 comes back as 三零鸡油."""
 _NO_HEAD = "是事就把其另而起无约有又由时十几及"
 """Words that often stand before a digit string (是三零七一, 就三零七一): no digit at its head."""
-_NO_TAIL = "吧把是就要气的"
+_NO_TAIL = "吧把是就要气的么"
 """Words that often follow one (三零七一吧, 三零七一是): no digit at its tail."""
-_FILLER = re.compile(r"[\s,，.。、;；:：!！?？…~\-呃啊嗯哦哎额]|那个|然后")
+_FILLER = re.compile(r"[\s,，.。、;；:：!！?？…~\-呃啊嗯哦哎额]|那个|然后|大写的?|英文的?|字母的?")
 _CORRECTION = re.compile(r"不对|不是|错了|说错|应该是")
-_X = re.compile(r"艾克斯|爱克斯|埃克斯|艾克思|爱克思|叉叉?|x", re.IGNORECASE)
-_REPEAT = re.compile(r"([一二两三四五六1-6])个([零〇一二三四五六七八九幺\d])")
+_X = re.compile(
+    r"[艾爱埃诶哎]克[斯思死]|叉叉?|[x×✕]|(?<=[零〇一二三四五六七八九幺\d])[差查插茶岔](?![不点错一])"
+)
+_REPEAT = re.compile(r"([一二两三四五六1-6]个|双)([零〇一二三四五六七八九幺\d])")
+_TENS = r"[一二三四五六七八九]?十[一二三四五六七八九]?"
+_TWO_TENS = re.compile(
+    rf"(?<![{''.join(VALUE)}百千万第])({_TENS}),?({_TENS})(?![十百千万点号日月天块元期岁个分角毛{''.join(VALUE)}])"
+)
+"""Four digits said as two numbers: 十四，十五."""
 _CARDINAL = re.compile(r"[一二两三四五六七八九\d]千[零〇一二两三四五六七八九百十\d]*+(?![块元圆万])")
 _OTHER_NUMBER = re.compile(r"\d{4}年|[一二三四五六七八九〇零\d]{2,}(?:块|元|月|号|[点时]\d)")
 """Years, amounts and dates are digits of something else."""
@@ -98,7 +106,8 @@ def parse_digits(text: str, count: int) -> str | None:
 
 
 def _tokens(said: str) -> list[_Token]:
-    said = _REPEAT.sub(lambda m: _SURE[m[2]] * (from_chinese(m[1]) or 1), said)
+    said = _REPEAT.sub(lambda m: _SURE[m[2]] * (2 if m[1] == "双" else from_chinese(m[1][:-1]) or 1), said)
+    said = _TWO_TENS.sub(lambda m: f"{from_chinese(m[1])}{from_chinese(m[2])}", said)
     said = _X.sub("X", said)
     tokens: list[_Token] = []
     for part in re.findall(rf"{_FILLER.pattern}|.", said):
@@ -109,7 +118,8 @@ def _tokens(said: str) -> list[_Token]:
         elif _FILLER.fullmatch(part):
             tokens.append(_Token("filler", "", part))
         else:
-            alike = _ALIKE.get(part) or _BY_SOUND.get(lazy_pinyin(part)[0])
+            # 十 is a number of its own: no 四, however it sounds
+            alike = None if part == "十" else _ALIKE.get(part) or _BY_SOUND.get(lazy_pinyin(part)[0])
             tokens.append(_Token("alike", alike, part) if alike else _Token("other", "", part))
     return tokens
 

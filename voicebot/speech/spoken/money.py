@@ -16,9 +16,17 @@ _SMALL = "[一二两三四五六七八九1-9]"
 _YUAN = re.compile(
     rf"(?P<n>{NUMBER})(?:块钱|块|元钱|元|圆|快钱|人民币)"
     rf"[零〇]?(?:(?P<jiao>{_SMALL})[角毛])?[零〇]?(?:(?P<fen>{_SMALL})分)?"
-    rf"(?P<tail>{_SMALL}(?![角毛分个天号月点期年]))?"
+    rf"(?P<tail>{_SMALL}(?![角毛分个天号月点期年]))?(?P<half>半(?![个天年月]))?"
 )
+_FEN = re.compile(r"(?<![角毛零〇\d一二两三四五六七八九十百千万])(?P<fen>[一二两三四五六七八九1-9])分钱")
 _JIAO = re.compile(rf"(?P<jiao>{_SMALL})(?:角|毛)(?:(?P<fen>{_SMALL})分?)?")
+_LESS = re.compile(r"(?:不到|不足|没有|没|拿不出|凑不出|凑不齐|凑不够|掏不出|还不了|还不起|还不上|付不起)$")
+"""Less than the amount that follows, or none of it."""
+_REFUSED = re.compile(
+    r"(?:[^,，。;；?？!！]{0,4}?)(?:(?<!行)不行|(?<!可)不可以|不可能|(?<!有)没有(?!问题|关系|意见)|拿不出|凑不|掏不出|还不[了上起]"
+    r"|付不[了起]|(?<!够)不够|太多|太高|做不到|也没|不到)"
+)
+"""After an amount: it is not offered."""
 _DECIMAL = re.compile(r"(?P<yuan>\d+)\.(?P<cents>\d{1,2})(?:块钱|块|元钱|元|圆)?(?![\d万千百])")
 _BARE = re.compile(
     rf"(?<![第几\d])(?<!尾号)(?<!尾号是)(?<!号码)(?<!号码是)(?<!四位)(?<!四位是)(?<!卡号)(?P<n>{NUMBER})"
@@ -48,14 +56,17 @@ def speak_money(fen: int) -> str:
 def parse_money(text: str) -> int | None:
     """Amount in fen that somebody named, or None: 一千五 → 150000, 两块五 → 250, 1.5万 → 1500000.
 
-    The last amount counts when several are named.  A bare number counts only from 100 on, and never in
-    front of a measure word of something else (天, 号, 期 …).
+    The last amount that is not refused (三千不行, 不到三千) counts.  An approximate one that names a figure
+    counts as it (五百来块, 两千多); one that names two or none (三四千, 几百) is no amount.  A bare number
+    counts only from 100 on, and never in front of a measure word of something else (天, 号, 期 …).
     """
-    said = plain(text).replace(",", "")
+    said = re.sub(r"(?<=\d),(?=\d{3})", "", plain(text))
     found: list[tuple[int, int]] = []
+    taken: list[tuple[int, int]] = []
     for match in _DECIMAL.finditer(said):
-        found.append((match.start(), int(match["yuan"]) * 100 + int(match["cents"].ljust(2, "0"))))
-    taken = [(m.start(), m.end()) for m in _DECIMAL.finditer(said)]
+        if _offered(match, said):
+            found.append((match.start(), int(match["yuan"]) * 100 + int(match["cents"].ljust(2, "0"))))
+        taken.append((match.start(), match.end()))
     for match in _YUAN.finditer(said):
         if _overlaps(match, taken):
             continue
@@ -65,21 +76,33 @@ def parse_money(text: str) -> int | None:
         fen = yuan * 100 + 10 * _digit(match["jiao"]) + _digit(match["fen"])
         if match["tail"]:
             fen += _digit(match["tail"]) * (1 if match["jiao"] else 10)
-        found.append((match.start(), fen))
+        elif match["half"] and not match["jiao"]:
+            fen += 50
+        if _offered(match, said):
+            found.append((match.start(), fen))
         taken.append((match.start(), match.end()))
-    for match in _JIAO.finditer(said):
-        if not _overlaps(match, taken):
-            found.append((match.start(), 10 * _digit(match["jiao"]) + _digit(match["fen"])))
-            taken.append((match.start(), match.end()))
-    if not found:
+    for pattern in (_JIAO, _FEN):
+        for match in pattern.finditer(said):
+            if not _overlaps(match, taken):
+                if _offered(match, said):
+                    parts = match.groupdict()
+                    found.append((match.start(), 10 * _digit(parts.get("jiao")) + _digit(parts["fen"])))
+                taken.append((match.start(), match.end()))
+    if not taken:
         for match in _BARE.finditer(said):
             amount = from_chinese(match["n"])
             looks_like_money = bool(re.search(r"[百千万]", match["n"])) or re.fullmatch(
                 r"\d{3,7}", match["n"]
             )
-            if amount is not None and amount >= 100 and looks_like_money:
+            if amount is not None and amount >= 100 and looks_like_money and _offered(match, said):
                 found.append((match.start(), amount * 100))
     return max(found)[1] if found else None
+
+
+def _offered(match: re.Match[str], said: str) -> bool:
+    return not _LESS.search(said, max(0, match.start() - 4), match.start()) and not _REFUSED.match(
+        said, match.end()
+    )
 
 
 def _overlaps(match: re.Match[str], taken: list[tuple[int, int]]) -> bool:

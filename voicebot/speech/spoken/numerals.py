@@ -15,8 +15,16 @@ VALUE.update({"陆": 6, "柒": 7, "捌": 8, "玖": 9})
 UNITS = {"十": 10, "拾": 10, "百": 100, "佰": 100, "千": 1000, "仟": 1000}
 GROUPS = {"万": 10**4, "亿": 10**8}
 
-NUMBER = r"(?:\d+(?:\.\d+)?[万千百亿]?\d*|[零〇一二两三四五六七八九十百千万亿]+)"
+NUMBER = r"(?:\d+(?:\.\d+)?[万千百亿]?\d*|[零〇一二两俩三四五六七八九十百千万亿]+)"
 """Regular expression of one number as a recogniser writes it: Arabic, Chinese or mixed (1.5万, 3千5)."""
+
+_FORMAL = str.maketrans("壹贰叁肆伍陆柒捌玖拾佰仟", "一二三四五六七八九十百千")
+_FORMAL_RUN = re.compile(
+    r"[壹贰叁肆伍陆柒捌玖拾佰仟万零]*[壹贰叁肆伍陆柒捌玖拾佰仟](?=[万元圆块角分整])|[壹贰叁肆伍柒捌玖拾佰仟]{2,}"
+)
+"""Numerals of cheques; one alone may be a name (陆, 伍)."""
+_TENS = {"廿": "二十", "卅": "三十"}
+_SHORT = {"w": "万", "k": "千"}
 
 
 @lru_cache(maxsize=1)
@@ -31,9 +39,12 @@ def simplify(text: str) -> str:
 
 @lru_cache(maxsize=512)
 def plain(text: str) -> str:
-    """Recognised text for the readers: simplified, half-width, without white space, lower case."""
-    text = simplify(unicodedata.normalize("NFKC", text))
-    return re.sub(r"\s+", "", text).lower()
+    """Recognised text for the readers: simplified, half-width, without white space, lower case,
+    formal numerals and short units as usual ones (叁仟 → 三千, 廿五 → 二十五, 2k → 2千)."""
+    text = re.sub(r"\s+", "", simplify(unicodedata.normalize("NFKC", text))).lower()
+    text = _FORMAL_RUN.sub(lambda run: run[0].translate(_FORMAL), text)
+    text = re.sub(r"[廿卅](?=[一二三四五六七八九号日])", lambda tens: _TENS[tens[0]], text)
+    return re.sub(r"(?<=\d)[wk](?![a-z])", lambda unit: _SHORT[unit[0]], text)
 
 
 def _below_ten_thousand(n: int) -> str:
