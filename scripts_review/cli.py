@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from scripts_review import desk_commands, listening_commands, reading_commands
+from scripts_review import desk_commands, listening_commands, reading_commands, rehearsal_commands
 from voicebot.console import run_app
 
 app = typer.Typer(
@@ -23,7 +23,8 @@ app.command("show")(reading_commands.show)
 app.command("diff")(reading_commands.diff)
 app.command("lint")(reading_commands.lint_command)
 app.command("hear")(listening_commands.hear)
-app.command("simulate")(listening_commands.simulate)
+app.command("simulate")(rehearsal_commands.simulate)
+app.command("exits")(rehearsal_commands.exits)
 app.command("approve")(desk_commands.approve)
 app.command("reject")(desk_commands.reject)
 app.command("revoke")(desk_commands.revoke)

@@ -17,6 +17,7 @@ from voicebot.speech.tts.cache import PromptCache
 from voicebot.speech.tts.clauses import fill, slots_in, split, spoken_length
 
 Progress = Callable[[int, int], None]
+"""Told how many clauses are rendered, of how many; first with 0."""
 SAMPLES: Mapping[str, str] = {
     "money": "123456",
     "name": "张伟",
@@ -27,6 +28,13 @@ SAMPLES: Mapping[str, str] = {
     "number": "4000095500",
 }
 """A value of each type: 1,234.56 yuan, a name, the tail of a card …  A date is in nine days."""
+NAMES: Mapping[str, str] = {
+    "inst_name": "海城消金客服中心",
+    "product": "消费贷款",
+    "app_name": "海城生活",
+    "crisis_hotline": "12356",
+}
+"""Values of slots that are no person's."""
 SAMPLE_DAYS = 9
 PLAYERS = (("pw-play",), ("paplay",), ("aplay", "-q"))
 SOUND_CARDS = Path("/proc/asound/cards")
@@ -66,6 +74,7 @@ def render_fixed(site: Site, manifest: Manifest, progress: Progress) -> int:
     cache, voice = PromptCache(site.prompts), voice_of(site, manifest)
     missing = cache.missing(voice, fixed_clauses(manifest))
     if missing:
+        progress(0, len(missing))
         cache.render(voice, missing, site.models, processes=site.tts.processes, progress=progress)
     return len(missing)
 
@@ -78,7 +87,9 @@ def hear(
     spoken = {line.id: _clauses(manifest, line, today) for line in chosen}
     cache, voice = PromptCache(site.prompts), voice_of(site, manifest)
     texts = [text for clauses in spoken.values() for text in clauses]
-    cache.render(voice, texts, site.models, processes=site.tts.processes, progress=progress)
+    if missing := cache.missing(voice, texts):
+        progress(0, len(missing))
+        cache.render(voice, missing, site.models, processes=site.tts.processes, progress=progress)
     heard = []
     for name, clauses in spoken.items():
         wav = folder / f"{name}.wav"
@@ -132,8 +143,9 @@ def _sample(manifest: Manifest, name: str, today: date) -> str:
     spec = manifest.slots[name]
     if spec.values:
         return speak(spec.type, spec.default or spec.values[0], today)
-    value = (today + timedelta(days=SAMPLE_DAYS)).isoformat() if spec.type == "date" else SAMPLES[spec.type]
-    return speak(spec.type, value, today)
+    if spec.type == "date":
+        return speak(spec.type, (today + timedelta(days=SAMPLE_DAYS)).isoformat(), today)
+    return speak(spec.type, NAMES.get(name, SAMPLES[spec.type]), today)
 
 
 def _run_slots(manifest: Manifest) -> frozenset[str]:

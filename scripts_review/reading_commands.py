@@ -16,7 +16,7 @@ from scripts_review.desk_commands import AsJson, SiteFile, as_data, waits_for
 from scripts_review.lint import Finding, is_clean, lint
 from scripts_review.preparing import is_built
 from scripts_review.prompts import rendered
-from scripts_review.site_desk import Opened, is_file, opened
+from scripts_review.site_desk import Opened, is_file, manifest_of, opened
 from scripts_review.verification import verify as verify_store
 from voicebot.store.review_record import Standing
 from voicebot.store.track_states import SPEAKABLE, TrackState
@@ -68,7 +68,7 @@ def _prepared(here: Opened, standing: Standing) -> tuple[bool, int, int]:
     built = is_built(here.site, standing.digest)
     if standing.state not in SPEAKABLE | {TrackState.SUBMITTED}:
         return built, 0, 0
-    return built, *rendered(here.site, here.manifest(here.content(standing.reference)))
+    return built, *rendered(here.site, manifest_of(here.site, here.content(standing.reference)))
 
 
 def show(what: FileOrReference, site: SiteFile = None, as_json: AsJson = False) -> None:

@@ -40,11 +40,19 @@ async def running(site: Site) -> AsyncIterator[DialogPolicy]:
 
 
 async def scripted(
-    site: Site, manifest: Manifest, script: Mapping[str, ScriptedCall], today: date
+    site: Site,
+    manifest: Manifest,
+    script: Mapping[str, ScriptedCall],
+    today: date,
+    progress: Callable[[int, int], None] = lambda done, of: None,
 ) -> list[Outcome]:
-    """Plays every call of a script, one after another."""
+    """Plays every call of a script, one after another; `progress` is told how many are done, of how many."""
+    outcomes = []
     async with running(site) as policy:
-        return [await rehearse(policy, manifest, name, call, today) for name, call in script.items()]
+        for name, call in script.items():
+            outcomes.append(await rehearse(policy, manifest, name, call, today))
+            progress(len(outcomes), len(script))
+    return outcomes
 
 
 async def by_keyboard(

@@ -51,14 +51,23 @@ class Opened:
         """A submitted version.  InputError when it is none, or was changed."""
         return TrackVersions(self.store).find(*parse_reference(reference))
 
-    def manifest(self, content: TrackContent) -> Manifest:
-        """The built manifest, or the one that a build would make."""
-        built = self.site.tracks / content.digest / "manifest.json"
-        return Manifest.load(built) if built.is_file() else Manifest.of(content.load())
-
     def track(self, what: str) -> Track:
         """The track of id@version, or of a file."""
         return Track.load(Path(what)) if is_file(what) else self.content(what).load()
+
+
+def manifest_of(site: Site, content: TrackContent) -> Manifest:
+    """The built manifest, or the one that a build would make."""
+    built = site.tracks / content.digest / "manifest.json"
+    return Manifest.load(built) if built.is_file() else Manifest.of(content.load())
+
+
+def read_version(site_file: Path | None, what: str) -> tuple[Site, TrackContent]:
+    """The site, and what id@version or a file says; a file needs no store."""
+    if is_file(what):
+        return load_site(site_file), TrackContent.of(Track.load(Path(what)))
+    with opened(site_file) as here:
+        return here.site, here.content(what)
 
 
 @contextmanager

@@ -87,7 +87,7 @@ def test_who_took_the_demos_place_keeps_his_own_key(demo: Site) -> None:
     own = public_text(create_key(demo.var / "own.pem"))
     with people(demo) as register:
         register.register("reviewer-sun", "孙磊", ["reviewer"], own)
-    with pytest.raises(InputError, match="reminder@1 takes 1 more approval, one by a senior reviewer"):
+    with pytest.raises(InputError, match="reminder@1 takes 1 more approval, by a senior reviewer"):
         approve_tracks(demo)
     with people(demo) as register:
         found = register.find("reviewer-sun")

@@ -38,7 +38,7 @@ def test_from_draft_to_approved_to_superseded(office: Office) -> None:
     first = office.approve("reviewer-wang")
     assert (first.state, first.waits_for) == (
         TrackState.SUBMITTED,
-        "1 more approval, one by a senior reviewer",
+        "1 more approval, by a senior reviewer",
     )
     assert {"credit records", "fees"} <= set(first.topics), "the reminder speaks of 征信 and 罚息"
     assert office.approve("reviewer-sun").state is TrackState.APPROVED

@@ -123,7 +123,7 @@ class Standing:
         senior = bool(self.topics) and not any(SENIOR in one.roles for one in counted)
         if missing > 0:
             more = f"{missing} more approval{'s' if missing > 1 else ''}"
-            return f"{more}, one by a senior reviewer" if senior else more
+            return f"{more}, {'one ' if missing > 1 else ''}by a senior reviewer" if senior else more
         return "the approval of a senior reviewer" if senior else ""
 
 
