@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,7 @@ from scripts_review.rehearsal_script import Outcome, exits_of, load_script
 from scripts_review.simulation import by_keyboard, scripted
 from scripts_review.site_desk import read_version
 from voicebot.clock import WallClock
+from voicebot.logs import configure
 
 SAY_EVERY = 50
 """Calls between two lines of progress."""
@@ -39,7 +41,7 @@ def simulate(
     ] = None,
     today: Day = None,
     every_exit: Annotated[
-        bool, typer.Option("--every-exit", help="With --script: fail when a disposition is never come to.")
+        bool, typer.Option("--every-exit", help="With --script: fail when a disposition is not reached.")
     ] = False,
     site: SiteFile = None,
     as_json: AsJson = False,
@@ -56,6 +58,7 @@ def simulate(
     manifest = build_version(settings, content)
     day = (today or WallClock(settings.zone).now()).date()
     typer.echo("starting the dialog service", err=True)
+    configure(logging.WARNING)  # a person reads along
     if calls is None:
         facts = dict.fromkeys(flags or [], True)
         last = asyncio.run(by_keyboard(settings, manifest, facts, day, lambda: input("> "), typer.echo))
@@ -139,7 +142,7 @@ def _told(outcomes: list[Outcome], missed: list[str], as_json: bool) -> None:
         for fault in one.faults:
             typer.echo(f"    {fault}")
     typer.echo(f"{len(outcomes) - len(wrong)} of {len(outcomes)} calls as written")
-    typer.echo(f"never come to: {', '.join(missed)}" if missed else "every disposition was come to")
+    typer.echo(f"not reached: {', '.join(missed)}" if missed else "every disposition was reached")
 
 
 def _progress(done: int, of: int) -> None:
