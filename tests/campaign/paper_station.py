@@ -99,6 +99,7 @@ class PaperStation(Station):
             dialog_url="",
             dialog_token="",
             sip_ip="127.0.0.1",
+            trunk=Trunk(name="paper", gateways=("127.0.0.1:9",)),
             calls=self.calls,
             asr_engine="none",
         )

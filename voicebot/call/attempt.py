@@ -18,7 +18,7 @@ from dialogs.policy import Command, DialogUnavailable
 from dialogs.policy import Conversation as DialogConversation
 from handoff.seat_line import LineDesk
 from sip.cause import Cause
-from sip.errors import DialError, NoSlot, SipError
+from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
 from voicebot.call.equipment import Equipment
@@ -48,6 +48,10 @@ CLOSE_WITHIN_S = 3.0
 """A BYE that is not answered must not hold the worker's line."""
 SOUND_WITHIN_S = 4.0
 """An answered call from which no RTP has come by then is one-way audio: the trunk's breaker counts it."""
+
+
+TRUNK_DOWN = "the trunk is not registered"
+"""Why an order led to no INVITE when its registration went meanwhile."""
 
 
 class NotDialled(RuntimeError):
@@ -156,11 +160,15 @@ class Attempt:
         async with AsyncExitStack() as closing:
             ear = await self._open_ear()  # before the INVITE: a call that cannot hear is not placed
             closing.push_async_callback(ear.close)
+            if not tools.phone.trunk_status.ready:  # before the permit: nothing is counted then
+                raise NotDialled(TRUNK_DOWN)
             await self._ask_permit()
             try:
                 leg = await tools.phone.dial(
-                    order.request_uri, caller=order.caller_uri, headers=order.headers
+                    order.request_uri, caller=order.caller_uri, headers=order.headers, over_trunk=True
                 )
+            except TrunkDown:
+                raise NotDialled(TRUNK_DOWN) from None
             except (NoSlot, DialError) as fault:  # no INVITE has left
                 raise NotDialled(type(fault).__name__) from None
             tools.link.tell("invited", attempt_id=order.attempt_id)

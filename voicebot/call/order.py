@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from sip.trunk import Trunk
+
 
 class _Message(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
@@ -63,6 +65,8 @@ class Services(_Message):
     key_file: Path
     "The site's keys: for the knowledge check's keyed hash."
     sip_ip: str
+    trunk: Trunk
+    "Where debtor legs go out.  Its secret is not in here: the worker reads it where the settings say."
     calls: int
     "Debtor legs that this worker may have at once."
     asr_engine: str

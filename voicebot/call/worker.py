@@ -29,6 +29,7 @@ from dialogs.client import RasaPolicy
 from dialogs.manifest import Manifest
 from handoff.hold import hold_tone
 from handoff.settings import load_queues
+from sip.registering import TrunkStatus
 from sip.softphone import PhoneSettings, Softphone
 from voicebot.call.attempt import Attempt, NotDialled
 from voicebot.call.equipment import Equipment
@@ -48,6 +49,8 @@ SWITCH_INTERVAL_S = 0.0005
 LAG_PROBE_S = 0.5
 REPORT_WITHIN_S = 30.0
 CONSULT_AND_SPARE = 2
+REGISTERED_WITHIN_S = 5.0
+STACK_ANSWERS_WITHIN_S = 1.2
 END_WITHIN_S = 6.0
 """From the end of the line to the end of the process, whatever hangs: legs nobody leads must not stay up."""
 
@@ -77,16 +80,24 @@ class Worker:
             case "stop":
                 self._stopping.set()
             case "health":
-                return self._health()
+                return await self._health()
             case _:
                 raise ValueError(f"unknown message {kind}")
         return None
 
     async def _start(self, services: Services) -> dict[str, Any]:
         self._phone = Softphone(
-            PhoneSettings(ip=services.sip_ip, max_calls=services.calls + CONSULT_AND_SPARE)
+            PhoneSettings(
+                ip=services.sip_ip,
+                max_calls=services.calls + CONSULT_AND_SPARE,
+                trunk=services.trunk,
+                takes_calls=False,
+            )
         )
+        self._phone.on_trunk = lambda status: self._link.tell("trunk", **_facts(status))
         await self._phone.start()
+        if self._phone.registering is not None:  # not registered is no reason not to start: it goes on trying
+            await self._phone.registering.settled(REGISTERED_WITHIN_S)
         keys = KeyRing.load(services.key_file)
         manifest = lru_cache(lambda digest: Manifest.load(services.tracks / digest / "manifest.json"))
         self._policy = RasaPolicy(services.dialog_url, services.dialog_token)
@@ -108,7 +119,11 @@ class Worker:
             worker=self.name,
             now=lambda: datetime.now().astimezone(),
         )
-        return {"call_limit": self._phone.call_limit, "sip_port": self._phone.sip_port}
+        return {
+            "call_limit": self._phone.call_limit,
+            "sip_port": self._phone.sip_port,
+            **_facts(self._phone.trunk_status),
+        }
 
     def _dial(self, order: DialOrder) -> None:
         task = asyncio.get_running_loop().create_task(self._run(order))
@@ -144,7 +159,10 @@ class Worker:
         except (LinkLost, TimeoutError, RuntimeError) as fault:
             log.error("report_failed", kind=kind, fault=type(fault).__name__)
 
-    def _health(self) -> dict[str, Any]:
+    async def _health(self) -> dict[str, Any]:
+        """Raises TimeoutError when the SIP stack stands still."""
+        if self._phone is not None:
+            await asyncio.wait_for(self._phone.beat(), STACK_ANSWERS_WITHIN_S)
         lag, self._worst_lag_s = self._worst_lag_s, 0.0
         return {
             "calls": len(self._calls),
@@ -181,6 +199,11 @@ class Worker:
         self._link.close()
         serving.cancel()
         stopping.cancel()
+
+
+def _facts(status: TrunkStatus) -> dict[str, Any]:
+    """What the supervisor is told of the registration."""
+    return {"trunk_ready": status.ready, "trunk_text": status.text, "trunk_losses": status.losses}
 
 
 def _place(fault: Exception) -> str:

@@ -15,6 +15,7 @@ import structlog
 
 from handoff.queue import AgentQueue
 from handoff.seat_line import KINDS, answer_desk
+from voicebot.call.attempt import TRUNK_DOWN
 from voicebot.call.record import CallRecord
 from voicebot.campaign.closing import STOPPED
 from voicebot.campaign.journal import is_away
@@ -31,7 +32,7 @@ MOST_NOT_DIALLED = 20
 SETTLING_LOOK_S = 0.01
 STORE_AWAY = "the store does not answer"
 """Why an order led to no INVITE while the store was away."""
-NO_FAULT = frozenset({STOPPED, STORE_AWAY})
+NO_FAULT = frozenset({STOPPED, STORE_AWAY, TRUNK_DOWN})
 """Reasons that are no fault of a line or trunk, and do not add up."""
 
 
@@ -106,6 +107,9 @@ class Reports:
                 return await self._permit(body["attempt_id"], worker)
             case "progress":
                 await self._progress(body)
+            case "trunk":
+                self._pool().hear_of_trunk(worker, body)
+                self.nudge.set()
             case "invited":
                 self._permitted.discard(body["attempt_id"])
             case "effects":

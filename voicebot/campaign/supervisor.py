@@ -167,7 +167,10 @@ class Supervisor:
             "calls": pool.calls if pool else 0,
             "ringing": len(self._reports.ringing),
             "waiting_for_agent": self._queue.stats().waiting,
-            "held_up_by": sorted(self._paused | ({self._halt} if self._halt else set())),
+            "held_up_by": sorted(
+                self._paused | self._not_registered() | ({self._halt} if self._halt else set())
+            ),
+            "registration": pool.registration() if pool else {},
             "pacing": self._pacing.status().as_dict(),
             "alarms": [alarm.as_dict() for alarm in self._alarms.active()],
             "ending": self._reports.stopping.is_set(),
@@ -186,7 +189,8 @@ class Supervisor:
     def _watch_registration(self) -> None:
         state, subject = self._workers().registration(), self._trunk.name
         if state["missing"]:
-            reason = f"{state['missing']} of {state['missing'] + state['registered']} workers: {state['text']}"
+            workers = state["missing"] + state["registered"]
+            reason = f"{state['missing']} of {workers} workers: {state['text']}"
             self._alarms.raised(AlarmKind.NOT_REGISTERED, subject, reason)
         else:
             self._alarms.cleared(AlarmKind.NOT_REGISTERED, subject)

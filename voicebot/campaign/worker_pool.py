@@ -11,7 +11,8 @@ import itertools
 import sys
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,11 @@ READY_WITHIN_S = 40.0
 MOST_RESTARTS = 5
 RESTARTS_WITHIN_S = 600.0
 """So many restarts in so long: workers that keep dying are not replaced; the run goes on with the others."""
-HEALTH_EVERY_S = 5.0
-MOST_MISSES = 3
-"""A worker that left so many questions in a row unanswered is frozen and is killed."""
+HEALTH_EVERY_S = 0.5
+FROZEN_AFTER = 3
+"""A worker that leaves a question unanswered for so many times HEALTH_EVERY_S is frozen and is killed."""
+SPARE_AFTER_S = 5.0
+"""From then on a further worker stands by: its modules are loaded, it takes the place of one that dies."""
 WORKER = (sys.executable, "-m", "voicebot.call.worker")
 
 OnMessage = Callable[[str, str, dict[str, Any]], Awaitable[dict[str, Any] | None]]
@@ -42,6 +45,22 @@ class WorkerSlot:
     def __init__(self, name: str, child: Child, link: Link) -> None:
         self.name, self.child, self.link = name, child, link
         self.attempts: set[str] = set()
+        self.trunk_ready, self.trunk_text, self.trunk_losses = True, "", 0
+
+    def hear_of_trunk(self, facts: dict[str, Any]) -> None:
+        """What it says of its registration; a worker that says nothing needs none."""
+        self.trunk_ready = bool(facts.get("trunk_ready", True))
+        self.trunk_text = str(facts.get("trunk_text", ""))
+        self.trunk_losses = int(facts.get("trunk_losses", 0))
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A process that said hello and knows nothing of the site yet."""
+
+    name: str
+    child: Child
+    link: Link
 
 
 class WorkerPool:
@@ -69,6 +88,7 @@ class WorkerPool:
         self._children: set[Child] = set()
         self._watchers: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
+        self._spare: Newcomer | None = None
         self._restarts: deque[float] = deque()
         self._starting = 0
         self._stopping = False
@@ -76,6 +96,12 @@ class WorkerPool:
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._accept, str(self._socket), limit=4 << 20)
         await asyncio.gather(*(self._spawn() for _ in range(self._size)))
+        self._watch(self._stand_by(SPARE_AFTER_S))
+
+    def _watch(self, work: Coroutine[Any, Any, None]) -> None:
+        watcher = asyncio.get_running_loop().create_task(work)
+        self._watchers.add(watcher)
+        watcher.add_done_callback(self._watchers.discard)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         link = Link(reader, writer)
@@ -89,6 +115,11 @@ class WorkerPool:
 
     async def _spawn(self) -> None:
         """Raises NotReady when the worker does not come to work."""
+        spare, self._spare = self._spare, None
+        await self._employ(spare or await self._hire())
+
+    async def _hire(self) -> Newcomer:
+        """Starts a process and waits for its hello.  Raises NotReady."""
         name = f"w{next(self._names)}"
         hello = self._hello[name] = asyncio.get_running_loop().create_future()
         child: Child | None = None
@@ -99,27 +130,46 @@ class WorkerPool:
             self._children.add(child)
             if self._stopping:  # `stop` did not see it
                 raise RuntimeError("the run ends")
-            link = await _said_hello(hello, child)
+            return Newcomer(name, child, await _said_hello(hello, child))
+        except (OSError, TimeoutError, RuntimeError) as fault:
+            self._hello.pop(name, None)
+            raise await self._not_ready(name, child, fault) from None
 
-            async def heard(kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
-                return await self._on_message(name, kind, body)
+    async def _employ(self, newcomer: Newcomer) -> None:
+        """Tells it where the site's services are; from its answer on it gets calls.  Raises NotReady."""
+        name, child, link = newcomer.name, newcomer.child, newcomer.link
 
-            link.handler = heard
+        async def heard(kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
+            return await self._on_message(name, kind, body)
+
+        link.handler = heard
+        try:
             facts = await link.ask(
                 "services", within_s=READY_WITHIN_S, **self._services.model_dump(mode="json")
             )
         except (OSError, TimeoutError, RuntimeError) as fault:  # LinkLost is an OSError
-            self._hello.pop(name, None)
-            if child is not None:
-                await child.stop()
-                self._children.discard(child)
-            why = str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__
-            raise NotReady(f"call worker {name} did not start ({why})", f"See {name}.log.") from None
+            raise await self._not_ready(name, child, fault) from None
         slot = self._slots[name] = WorkerSlot(name, child, link)
+        slot.hear_of_trunk(facts)
         log.info("worker_ready", worker=name, pid=child.pid, **facts)
-        watcher = asyncio.get_running_loop().create_task(self._mourn(slot))
-        self._watchers.add(watcher)
-        watcher.add_done_callback(self._watchers.discard)
+        self._watch(self._mourn(slot))
+
+    async def _not_ready(self, name: str, child: Child | None, fault: Exception) -> NotReady:
+        if child is not None:
+            await child.stop()
+            self._children.discard(child)
+        why = str(fault) if isinstance(fault, RuntimeError) else type(fault).__name__
+        return NotReady(f"call worker {name} did not start ({why})", f"See {name}.log.")
+
+    async def _stand_by(self, after_s: float = 0.0) -> None:
+        """Has a further worker ready for the next death."""
+        await asyncio.sleep(after_s)
+        if self._spare is not None or self._stopping:
+            return
+        try:
+            self._spare = await self._hire()
+        except NotReady as fault:  # the next death is answered a second later
+            log.warning("no_spare_worker", fault=str(fault))
 
     async def _mourn(self, slot: WorkerSlot) -> None:
         health = asyncio.get_running_loop().create_task(self._check_health(slot))
@@ -134,6 +184,7 @@ class WorkerPool:
             log.error("worker_died", worker=slot.name, code=code, calls=len(slot.attempts))
             await self._bury(slot)
             await self._replace()
+            self._watch(self._stand_by())
         finally:
             self._starting -= 1
 
@@ -162,28 +213,54 @@ class WorkerPool:
         return True
 
     async def _check_health(self, slot: WorkerSlot) -> None:
-        """A worker that does not answer holds calls that nobody leads: it is killed, then mourned."""
-        misses = 0
-        while misses < MOST_MISSES:
+        """A worker that does not answer holds calls that nobody leads: it is killed, then mourned.
+
+        It answers only when its event loop and its SIP stack are both at work.
+        """
+        loop, patience_s = asyncio.get_running_loop(), self._health_every_s * FROZEN_AFTER
+        while True:
             await asyncio.sleep(self._health_every_s)
+            asked_at = loop.time()
             try:
-                await slot.link.ask("health", within_s=self._health_every_s)
-                misses = 0
-            except (TimeoutError, LinkLost, RuntimeError) as fault:
-                misses += 1
-                log.warning("worker_silent", worker=slot.name, misses=misses, fault=type(fault).__name__)
-        log.error("worker_frozen", worker=slot.name, calls=len(slot.attempts))
-        slot.child.kill()
+                await slot.link.ask("health", within_s=patience_s)
+            except LinkLost:
+                return  # its end is being noticed
+            except (TimeoutError, RuntimeError) as fault:
+                waited_s = loop.time() - asked_at
+                if waited_s > patience_s + self._health_every_s:  # it was we who stood still
+                    log.warning("health_asked_late", worker=slot.name, waited_s=round(waited_s, 2))
+                    continue
+                log.error(
+                    "worker_frozen", worker=slot.name, calls=len(slot.attempts), fault=type(fault).__name__
+                )
+                slot.child.kill()
+                return
 
     def free(self) -> list[str]:
-        """Workers that can take another call, the emptiest first."""
-        ready = [s for s in self._slots.values() if len(s.attempts) < self._services.calls]
+        """Workers that can take another call, the emptiest first.  None without its registration can."""
+        ready = [s for s in self._slots.values() if s.trunk_ready and len(s.attempts) < self._services.calls]
         return [slot.name for slot in sorted(ready, key=lambda slot: len(slot.attempts))]
 
     @property
     def alive(self) -> int:
         """Workers that work or are being started: 0 is the end of the run."""
         return len(self._slots) + self._starting
+
+    def hear_of_trunk(self, worker: str, facts: dict[str, Any]) -> None:
+        """A worker's registration came or went."""
+        if (slot := self._slots.get(worker)) is not None:
+            slot.hear_of_trunk(facts)
+
+    def registration(self) -> dict[str, Any]:
+        """How the workers are registered with the trunk: for status and alarms."""
+        slots = list(self._slots.values())
+        without = [slot for slot in slots if not slot.trunk_ready]
+        return {
+            "registered": len(slots) - len(without),
+            "missing": len(without),
+            "losses": sum(slot.trunk_losses for slot in slots),
+            "text": without[0].trunk_text if without else "",
+        }
 
     @property
     def calls(self) -> int:

@@ -29,6 +29,8 @@ class AlarmKind(StrEnum):
     "Nothing is dialled over this trunk: its calls fail, are answered no more, or have no sound."
     TRUNK_PROBING = "trunk_probing"
     "A few calls find out whether the trunk is well again."
+    NOT_REGISTERED = "not_registered"
+    "Workers are not registered with the trunk and get no calls until they are."
     NUMBER_RESTING = "number_resting"
     "A caller number is rejected too often and rests for a while."
     NO_NUMBER = "no_number"
