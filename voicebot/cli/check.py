@@ -194,7 +194,8 @@ def _show_plan(
     console: Console, say: Callable[[str, str], None], campaign: Campaign, clock: Clock, plan: Plan
 ) -> None:
     if plan.approval is None:
-        say("talk track", f"{campaign.talk_track}: {plan.not_approved}")
+        said = plan.not_approved
+        say("talk track", said if campaign.talk_track in said else f"{campaign.talk_track}: {said}")
     else:
         one = plan.approval
         say("talk track", f"{campaign.talk_track}, digest {one.digest[:12]}")
