@@ -155,7 +155,7 @@ def _said(wish: Wish, head: CampaignHead, done: _Done) -> str:
     calls = sum(int(node.numbers.get("calls", 0)) for node in done.nodes)
     where = f"{len(done.nodes)} node{'s' if len(done.nodes) > 1 else ''}"
     line = f"{head.id}: {words[wish]}, in force on {where} after {done.seconds:.2f} s"
-    line += f"; {calls} calls in progress."
+    line += f"; {calls} call{'s' if calls != 1 else ''} in progress."
     for node in done.late:
         line += f" Node {node.id} on {_machine(node)} has not answered: what it may dial, the gate refuses."
     return line
@@ -188,6 +188,7 @@ def _numbers(store: Store, head: CampaignHead) -> dict[str, Any]:
                 "process": int(node.process.partition("@")[0]),
                 "seen_ms_ago": node.age_ms,
                 "alive": node.alive,
+                "gone": node.known_dead,
                 **node.numbers,
             }
             for node in nodes
@@ -228,7 +229,7 @@ def _print(numbers: dict[str, Any]) -> None:
             node["node"],
             node["machine"],
             str(node["process"]),
-            f"{node['seen_ms_ago'] / 1000:.1f} s ago" if node["alive"] else "silent",
+            _seen(node),
             *(str(node.get(key, "")) for key in ("workers", "calls", "ringing")),
             held,
             str(node.get("fault", "")),
@@ -237,6 +238,14 @@ def _print(numbers: dict[str, Any]) -> None:
     for node in numbers["nodes"]:
         if node["alive"]:
             _print_pacing(node)
+    if numbers["live"] and any(node["gone"] for node in numbers["nodes"]):
+        console.print("  calls of a process that is gone: voicebot unresolved")
+
+
+def _seen(node: dict[str, Any]) -> str:
+    if node["alive"]:
+        return f"{node['seen_ms_ago'] / 1000:.1f} s ago"
+    return "gone" if node["gone"] else "silent"
 
 
 def _print_pacing(node: dict[str, Any]) -> None:

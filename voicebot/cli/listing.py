@@ -20,7 +20,9 @@ def show_rows(rows: Sequence[Mapping[str, Any]], as_json: bool, nothing: str) ->
     if not rows:
         typer.echo(nothing)
         return
-    table = Table(*(name.replace("_", " ") for name in rows[0]))
+    table = Table()
+    for place, name in enumerate(rows[0]):  # the first says which row it is: a person copies it
+        table.add_column(name.replace("_", " "), no_wrap=place == 0)
     for row in rows:
         table.add_row(*(_text(value) for value in row.values()))
     Console(highlight=False, markup=False).print(table)

@@ -54,6 +54,9 @@ def unresolved(
             rows += map(_row, ledger.unresolved(heads[0].id if heads else None))
     if not known:
         raise unknown_campaign(str(campaign))
+    if not as_json:  # what a person needs to look the call up, on one line
+        left_out = {"given_up", "campaign"} if campaign else {"given_up"}
+        rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
     show_rows(rows, as_json, "No call is unresolved.")
 
 
