@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from scripts_review.plain_line import STOPS
+from scripts_review.plain_line import STOPS, sentence_around
 
 
 class Negation:
@@ -25,6 +25,10 @@ class Negation:
         self._promise = _pattern(data["promise"])
         self._rules = frozenset(data["rules"])
         self._after_rules = frozenset(data["after_rules"])
+        self._disclaims = _pattern(data["disclaims"])
+        self._disclaimed_rules = frozenset(data["disclaimed_rules"])
+        self._warns = _pattern(data["warns"])
+        self._ourselves = _pattern(data["ourselves"])
         self._hedged = frozenset(data["hedged"])
 
     def takes_back(self, rule: str, text: str, start: int, end: int) -> bool:
@@ -32,11 +36,13 @@ class Negation:
         lets itself be taken back at all."""
         clause = text[max(text.rfind(stop, 0, start) for stop in STOPS) + 1 : start]
         rest = text[end:]
+        sentence = sentence_around(text, start, end)
+        if self._warns.search(sentence) and not self._ourselves.search(clause + text[start:end]):
+            return rule in self._after_rules or rule in self._rules or rule == "FALSE_PROMISE"
         if rule == "FALSE_PROMISE":
-            sentence = (
-                re.split("[。！？；]", text[:start])[-1] + text[start:end] + re.split("[。！？；]", rest)[0]
-            )
-            return bool(self._promise.search(sentence)) and not self._cancelled.search(clause)
+            return bool(self._promise.search(sentence))
+        if rule in self._disclaimed_rules and self._disclaims.search(sentence):
+            return True
         if rule in self._after_rules and self._after.search(rest):
             return True
         if self._cancelled.search(clause):

@@ -50,14 +50,6 @@ class PlainLine:
         """The sentences of `text` that say anything."""
         return [part for part in _SENTENCE_ENDS.split(self.text) if len(part) >= SHORTEST_SENTENCE]
 
-    def sentence_around(self, start: int, end: int) -> str:
-        """The sentences of `text` that a span lies in."""
-        return (
-            _SENTENCE_ENDS.split(self.text[:start])[-1]
-            + self.text[start:end]
-            + _SENTENCE_ENDS.split(self.text[end:])[0]
-        )
-
 
 class Plainer:
     """Brings lines to plain spelling.  `spellings`: word → other ways to write it; `sounds`: words that are
@@ -108,6 +100,11 @@ def _whole(spelling: str) -> str:
     before = r"(?<![A-Za-z])" if spelling[0].isascii() else ""
     after = r"(?![A-Za-z])" if spelling[-1].isascii() else ""
     return f"{before}{re.escape(spelling)}{after}"
+
+
+def sentence_around(text: str, start: int, end: int) -> str:
+    """The sentence of a plain line, or the several, that a span lies in."""
+    return _SENTENCE_ENDS.split(text[:start])[-1] + text[start:end] + _SENTENCE_ENDS.split(text[end:])[0]
 
 
 def half_width(line: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from scripts_review.homophones import straddles
 from scripts_review.likeness import Likeness
 from scripts_review.negation import Negation
-from scripts_review.plain_line import Plainer, PlainLine
+from scripts_review.plain_line import Plainer, PlainLine, sentence_around
 from voicebot.errors import InputError
 from voicebot.yaml_document import YamlDocument
 
@@ -39,7 +39,7 @@ class Wording:
                     return line.quote(*match.span())
         for phrase in self.phrases.get(rule, ()):
             for match in phrase.finditer(line.text):
-                sentence = line.sentence_around(*match.span())
+                sentence = sentence_around(line.text, *match.span())
                 if self._stands(rule, line.text, *match.span()) and tone.score(sentence) > READS_WELL:
                     return line.quote(*match.span())
         return None
