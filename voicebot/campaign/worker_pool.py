@@ -7,6 +7,7 @@ redials and never hides a death.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import sys
 import time
@@ -92,6 +93,7 @@ class WorkerPool:
         self._restarts: deque[float] = deque()
         self._starting = 0
         self._stopping = False
+        self._ending = asyncio.Event()
 
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._accept, str(self._socket), limit=4 << 20)
@@ -163,7 +165,8 @@ class WorkerPool:
 
     async def _stand_by(self, after_s: float = 0.0) -> None:
         """Has a further worker ready for the next death."""
-        await asyncio.sleep(after_s)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._ending.wait(), after_s)
         if self._spare is not None or self._stopping:
             return
         try:
@@ -306,6 +309,7 @@ class WorkerPool:
     async def stop(self) -> None:
         """Ends every worker, also one that is just starting; what it still held is reported as at a death."""
         self._stopping = True
+        self._ending.set()
         for slot in self._slots.values():
             slot.link.tell("stop")
         await asyncio.gather(*(child.stop() for child in list(self._children)))
