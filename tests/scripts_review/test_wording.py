@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.lint import measured
 from dialogs.track import Track
 from scripts_review.homophones import straddles
 from scripts_review.likeness import Example, Likeness, Likenesses
@@ -15,6 +16,7 @@ from scripts_review.topics import SeniorTopics
 from scripts_review.wording import Wording
 from tests.scripts_review.test_lint import shipped
 from voicebot.errors import InputError
+from voicebot.yaml_document import YamlDocument
 
 RULES = LintRules.load()
 PLAINER = RULES.wording.plainer
@@ -121,8 +123,6 @@ def test_what_is_no_negation_of_it_takes_nothing_back(text: str, rule: str) -> N
 
 
 def test_every_known_refused_line_is_found() -> None:
-    from voicebot.yaml_document import YamlDocument
-
     data = YamlDocument.read(Path("configs/policies/lint_lines.yaml")).data
     missed = []
     for line in data["evasive"]:
@@ -135,8 +135,6 @@ def test_every_known_refused_line_is_found() -> None:
 
 
 def test_lines_kept_apart_are_mostly_seen_for_what_they_are() -> None:
-    from benchmarks.lint import measured
-
     for name in ("unseen", "apart"):
         figures = measured(Path(f"benchmarks/lint/{name}.yaml"), RULES)
         assert figures["caught"] >= 0.6 * figures["evasive"], name
@@ -154,8 +152,7 @@ def test_a_line_added_to_the_good_ones_reads_well(tmp_path: Path) -> None:
     lines = Path("configs/policies/lint_lines.yaml").read_text(encoding="utf-8")
     learnt = tmp_path / "lines.yaml"
     learnt.write_text(lines + f'  - {{text: "{text}", listener: unknown}}\n', encoding="utf-8")
-    plain = lambda line: PLAINER.read(line).text  # noqa: E731
-    before, after = Likenesses.load(plain), Likenesses.load(plain, learnt)
+    before, after = RULES.likenesses, Likenesses.load(lambda line: PLAINER.read(line).text, learnt)
     assert before.debtor.score(text) > 0.3 > 0 > after.debtor.score(text)
 
 
