@@ -54,9 +54,8 @@ def unresolved(
             rows += map(_row, ledger.unresolved(heads[0].id if heads else None))
     if not known:
         raise unknown_campaign(str(campaign))
-    if not as_json:  # what a person needs to look the call up, on one line
-        left_out = {"given_up", "campaign"} if campaign else {"given_up"}
-        rows = [{key: value for key, value in row.items() if key not in left_out} for row in rows]
+    if not as_json:
+        rows = [_short(row, without_campaign=campaign is not None) for row in rows]
     show_rows(rows, as_json, "No call is unresolved.")
 
 
@@ -76,6 +75,13 @@ def _row(one: Unresolved) -> dict[str, Any]:
         "why": one.why,
         "reported_later": one.reported.value if one.reported else None,
     }
+
+
+def _short(row: dict[str, Any], *, without_campaign: bool) -> dict[str, Any]:
+    """What a person needs to look the call up, on one line."""
+    left_out = {"given_up", "campaign"} if without_campaign else {"given_up"}
+    short = {key: value for key, value in row.items() if key not in left_out}
+    return short | {"answered": "yes" if row["answered"] else "-"}
 
 
 def resolve(
