@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
-from scripts_review.homophones import Homophones
+from scripts_review.homophones import Homophones, word_cuts
 from voicebot.speech.spoken.numerals import simplify
 
 SLOT = re.compile(r"\{(\w+)\}")
@@ -21,7 +21,12 @@ STOPS = "，。！？；：（）"
 """Full-width punctuation that parts clauses: kept, and what NFKC would turn into ASCII is kept full-width."""
 _ASCII_STOPS = str.maketrans(",!?;", "，！？；")
 _MARK = re.compile(rf"[^\w{STOPS}{SLOT_MARK}%]|_")
+_HEARTS = str.maketrans(dict.fromkeys("❤♥♡💕💗💓💖", "心"))
+_LONE = re.compile(r"(?<=[一-鿿])[，。]([一-鿿])[，。](?=[一-鿿])")
+_ANSWERS = "不没别好嗯啊哦喂是对行来请"
+"""Characters that make a clause of their own; any other between two stops is part of a split word."""
 _KEPT_MARK = re.compile(r"(?<=\d)[.:\-](?=\d)|[.:](?=\d)")
+SHORTEST_SPELLING = 2
 _SENTENCE_ENDS = re.compile("[。！？；]")
 SHORTEST_SENTENCE = 4
 """Characters; 好的 and 再见 say nothing."""
@@ -60,7 +65,9 @@ class Plainer:
         others: dict[str, str] = {}
         for word, ways in spellings.items():
             for way in ways:
-                heard = simplify(_MARK.sub("", way)).lower()
+                heard = simplify(_MARK.sub("", way.translate(_HEARTS))).lower()
+                if len(heard) < SHORTEST_SPELLING:
+                    raise ValueError(f"{way} is too short to be a spelling of {word}")
                 (self._latin if heard.isascii() and heard.isalpha() else others)[heard] = word
         longest_first = sorted(others, key=len, reverse=True)
         self._others = others
@@ -87,6 +94,7 @@ class Plainer:
         found = [
             (match.start(), match.end(), self._others[match[0].lower()])
             for match in self._spelt.finditer(text)
+            if re.search("[A-Za-z]", match[0]) or {match.start(), match.end()} <= set(word_cuts(text))
         ]
         for match in _LATIN.finditer(text):
             word = self._latin.get(match[0].lower())
@@ -108,20 +116,29 @@ def sentence_around(text: str, start: int, end: int) -> str:
 
 
 def half_width(line: str) -> str:
-    """NFKC, with full-width punctuation kept."""
+    """NFKC, with full-width punctuation kept and hearts as the 心 that they stand for."""
+    line = line.translate(_HEARTS)
     return "".join(char if char in STOPS else unicodedata.normalize("NFKC", char) for char in line)
 
 
 def _characters(written: str) -> Iterable[tuple[str, int, int]]:
     """Every character that is heard, simplified, with its span in `written`."""
     position = 0
+    splitting = {
+        place
+        for match in _LONE.finditer(written)
+        if match[1] not in _ANSWERS
+        for place in (match.start(), match.end() - 1)
+    }
     while position < len(written):
         if slot := SLOT.match(written, position):
             yield SLOT_MARK, position, slot.end()
             position = slot.end()
             continue
         char = written[position].translate(_ASCII_STOPS)
-        if not _MARK.match(char) or _KEPT_MARK.match(written, position):
+        if position in splitting:
+            pass
+        elif not _MARK.match(char) or _KEPT_MARK.match(written, position):
             yield simplify(char) if ord(char) > 0x3000 else char, position, position + 1
         position += 1
 
