@@ -22,7 +22,7 @@ Post = Callable[[int, str, Any], None]
 _BURY_AFTER_S = 0.5
 """A player that ran out has an end-of-file job on its way; destroying it earlier is a use after free."""
 
-_PEER_WITHOUT_RFC2833 = 220086
+_PEER_WITHOUT_RFC2833 = 220107
 """PJMEDIA_RTP_EREMNORFC2833: the other side's SDP has no telephone-event."""
 
 
@@ -37,6 +37,7 @@ class Calls:
         self.trunk_account: Account | None = None
         self.registration: RegistrationAccount | None = None
         self.gone: list[int] = []
+        self._unwanted: list[tuple[int, int]] = []
         self.pairs = PairPool(lambda leg_id, theirs, ours: post(leg_id, "tick", (theirs, ours)))
         self._by_id: dict[int, PjCall] = {}
         self._buried: list[tuple[float, Player]] = []
@@ -92,10 +93,10 @@ class Calls:
         assert self.account is not None
         call = self._by_id[leg_id] = PjCall(self, self.account, leg_id, pj_id, incoming=True)
         if not self._takes_calls:
-            self.hangup(leg_id, 480)
+            self._unwanted.append((leg_id, 480))
             return
         if self._slots() >= self._max_calls:  # PJSIP counts the new call after this callback
-            self.hangup(leg_id, 486)
+            self._unwanted.append((leg_id, 486))
             return
         info = call.getInfo()
         self.post(leg_id, "incoming", (info.callIdString, info.remoteUri, info.localUri, headers))
@@ -220,6 +221,10 @@ class Calls:
 
     def sweep(self) -> None:
         """Destroys what is over; called between two rounds of events, never inside a callback."""
+        while self._unwanted:  # refused within its own callback, an INVITE without SDP aborts the stack
+            leg_id, code = self._unwanted.pop()
+            with contextlib.suppress(pj.Error):
+                self.hangup(leg_id, code)
         while self.gone:
             self._drop(self.gone.pop())
         now = time.monotonic()

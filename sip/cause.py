@@ -114,7 +114,7 @@ def _kind(code: int, reason: str, headers: Mapping[str, str], answered: bool, ra
     if answered:
         return CauseKind.NORMAL if code < 300 else CauseKind.CARRIER_FAILED
     if code < 300:
-        return CauseKind.NORMAL
+        return CauseKind.CARRIER_FAILED  # ended before it began, as by a BYE while it rang
     said = f"{reason} {_header(headers, 'reason')}"
     for pattern, kind in _PHRASES:
         if pattern.search(said):

@@ -172,6 +172,20 @@ class PjCall(pj.Call):  # type: ignore[misc]  # the binding has no types
         """On the answering side the stack brings media up before it leaves the early state."""
         return state < pj.PJSIP_INV_STATE_CONNECTING and not self.accepted
 
+    def onCallRedirected(self, event: pj.OnCallRedirectedParam) -> int:
+        """3xx: another number than the one that was allowed is never dialled."""
+        return int(pj.PJSIP_REDIRECT_REJECT)
+
+    @guarded
+    def onCallTransferRequest(self, event: pj.OnCallTransferRequestParam) -> None:
+        """REFER: the far end would have us dial somebody.  The stack's own answer is yes."""
+        event.statusCode = 603
+
+    @guarded
+    def onCallReplaceRequest(self, event: pj.OnCallReplaceRequestParam) -> None:
+        """INVITE with Replaces: somebody would take the callee's place.  The stack's own answer is yes."""
+        event.statusCode = 603
+
     @guarded
     def onDtmfDigit(self, event: pj.OnDtmfDigitParam) -> None:
         self.calls.post(self.leg_id, "dtmf", event.digit)
