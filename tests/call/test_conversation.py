@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
+from sip.rtp_stats import RtpStats
 from voicebot.call import conversation as module
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
 from voicebot.call.handing_over import HandoverEnd
@@ -182,7 +183,7 @@ async def test_effects_that_cannot_be_written_at_once_stand_in_the_record() -> N
     call.said("别再打了")
     outcome = await call.run()
     record = call.transcript.record(
-        outcome.disposition, worker="w", ended_by="bot", sip_code=200, sip_reason=""
+        outcome.disposition, worker="w", ended_by="bot", cause=None, rtp=RtpStats()
     )
     assert record.stop_list == "DEBTOR_NO_BOT"
     assert "effects_late" in {event.kind for event in record.events}

@@ -20,6 +20,7 @@ from handoff.seat_line import LineDesk
 from sip.cause import Cause
 from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
+from voicebot.call import sound
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
 from voicebot.call.equipment import Equipment
 from voicebot.call.handing_over import Handover, HandoverEnd
@@ -46,10 +47,6 @@ PERMIT_WITHIN_S = 10.0
 that a worker that was frozen meanwhile does not dial what was given up."""
 CLOSE_WITHIN_S = 3.0
 """A BYE that is not answered must not hold the worker's line."""
-SOUND_WITHIN_S = 4.0
-"""An answered call from which no RTP has come by then is one-way audio: the trunk's breaker counts it."""
-
-
 TRUNK_DOWN = "the trunk is not registered"
 """Why an order led to no INVITE when its registration went meanwhile."""
 
@@ -184,8 +181,7 @@ class Attempt:
                 return await self._unanswered(leg, disposition, ringing.announcement)
             outcome = await self._converse(leg, book, dialog, ear)
             await self._hang_up(leg)
-            cause = leg.ended.result() if leg.ended.done() else None
-            return await self._sealed(outcome, recorder, cause)
+            return await self._sealed(outcome, recorder, leg)
 
     async def _ask_permit(self) -> None:
         """The gate's last word.  No answer is no permission, nor is one that was long on its way."""
@@ -239,13 +235,7 @@ class Attempt:
             # Our CANCEL crossed with a 200 OK: somebody did pick up, and the caps count that.
             self._transcript.answered()
             self._tell(state="answered")
-        cause = leg.ended.result() if leg.ended.done() else None
-        return self._record(
-            disposition,
-            "bot" if by_us else "callee",
-            cause.code if cause else 0,
-            cause.reason if cause else "",
-        )
+        return self._record(disposition, "bot" if by_us else "callee", leg)
 
     async def _converse(self, leg: Leg, book: PromptBook, dialog: DialogConversation, ear: Ear) -> Outcome:
         order, tools = self.order, self._tools
@@ -298,17 +288,11 @@ class Attempt:
         )
         if self._ordered:  # its CANCEL came too late
             conversation.end(self._ordered)
-        watching = asyncio.ensure_future(self._watch_for_sound(leg))
+        watching = asyncio.ensure_future(sound.watch(leg, self._transcript))
         try:
             return await self._recorded(conversation)
         finally:
             watching.cancel()
-
-    async def _watch_for_sound(self, leg: Leg) -> None:
-        await asyncio.sleep(SOUND_WITHIN_S)
-        with suppress(SipError):
-            if not await leg.received_packets() and leg.state is LegState.CONNECTED:
-                self._transcript.event("no_rtp")
 
     async def _recorded(self, conversation: CallConversation) -> Outcome:
         """The conversation, as long as it is recorded and nothing breaks; else the approved last words."""
@@ -378,25 +362,30 @@ class Attempt:
             await leg.hangup()
             await asyncio.wait({leg.ended}, timeout=CLOSE_WITHIN_S)
 
-    async def _sealed(self, outcome: Outcome, recorder: Recorder, cause: Cause | None) -> CallRecord:
+    async def _sealed(self, outcome: Outcome, recorder: Recorder, leg: Leg) -> CallRecord:
         recording = await asyncio.get_running_loop().run_in_executor(None, recorder.seal)
         return self._transcript.record(
             outcome.disposition,
             worker=self._tools.worker,
             ended_by=outcome.ended_by,
-            sip_code=cause.code if cause else 200,
-            sip_reason=cause.reason if cause else "",
+            cause=_cause(leg),
+            rtp=leg.rtp,
             promise_date=outcome.promise_date,
             callback_at=outcome.callback_at,
             recording=recording,
             engines=self._tools.engines,
         )
 
-    def _record(self, disposition: Disposition, by: EndedBy, code: int, reason: str) -> CallRecord:
+    def _record(self, disposition: Disposition, by: EndedBy, leg: Leg) -> CallRecord:
         return self._transcript.record(
             disposition,
             worker=self._tools.worker,
             ended_by=by,
-            sip_code=code,
-            sip_reason=reason,
+            cause=_cause(leg),
+            rtp=leg.rtp,
         )
+
+
+def _cause(leg: Leg) -> Cause | None:
+    """Why it ended; None when the far end has not even agreed to its end."""
+    return leg.ended.result() if leg.ended.done() else None

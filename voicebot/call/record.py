@@ -93,6 +93,28 @@ class RecordingRef(_Part):
     gaps: int = 0
 
 
+class Rtp(_Part):
+    """The call's RTP, both ways.  Loss is a share (0..1); MOS is estimated from loss and delay (G.107)."""
+
+    codec: str
+    srtp: bool = False
+    received: int
+    loss: float
+    "Of what the callee sent: never came, or too late to be heard."
+    jitter_ms: float
+    jitter_max_ms: float
+    sent: int
+    sent_loss: float | None = None
+    "By the callee's RTCP reports; None when there were none."
+    rtt_ms: float | None = None
+    mos: float | None = None
+    "Of what we heard."
+    sent_mos: float | None = None
+    "Of what the callee heard."
+    one_way: Literal["nothing_heard", "not_heard"] | None = None
+    "nothing_heard: no packet came; not_heard: the callee reports that ours do not arrive."
+
+
 class Engines(_Part):
     """What really worked in this call; a silent fall-back would show here."""
 
@@ -118,6 +140,10 @@ class CallRecord(_Part):
     ended_at: datetime
     sip_code: int = 0
     sip_reason: str = ""
+    cause: str = ""
+    "Why the leg ended, as a kind of `sip.cause`."
+    q850: int | None = None
+    "The Q.850 cause of the network's Reason header, when it sent one."
     ended_by: Literal["bot", "callee", "agent", "network", "nobody"] = "nobody"
     disposition: Disposition
     promise_date: str | None = None
@@ -131,4 +157,5 @@ class CallRecord(_Part):
     latencies: list[Latency] = Field(default_factory=list)
     handoff: HandoffRecord | None = None
     recording: RecordingRef | None = None
+    rtp: Rtp | None = None
     engines: Engines | None = None

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Literal
 
 from dialogs.policy import Reply, TurnEvent
+from sip.cause import Cause, q850_cause
+from sip.rtp_stats import RtpStats
 from voicebot.call.listening import Utterance
 from voicebot.call.order import DialOrder
 from voicebot.call.record import (
@@ -20,6 +22,7 @@ from voicebot.call.record import (
     Speaker,
     Turn,
 )
+from voicebot.call.sound import rtp_of
 from voicebot.call.verification import MASKED_TEXT
 from voicebot.store.states import Disposition
 
@@ -123,8 +126,8 @@ class Transcript:
         *,
         worker: str,
         ended_by: EndedBy,
-        sip_code: int,
-        sip_reason: str,
+        cause: Cause | None,
+        rtp: RtpStats,
         promise_date: str | None = None,
         callback_at: str | None = None,
         recording: RecordingRef | None = None,
@@ -144,8 +147,11 @@ class Transcript:
             ringing_at=self.ringing_at,
             answered_at=self.answered_at,
             ended_at=self._now(),
-            sip_code=sip_code,
-            sip_reason=sip_reason,
+            sip_code=cause.code if cause else 200 if self.answered_at else 0,
+            sip_reason=cause.reason if cause else "",
+            cause=cause.kind.value if cause else "",
+            q850=q850_cause(cause.headers) if cause else None,
+            rtp=rtp_of(rtp),
             ended_by=ended_by,
             disposition=disposition,
             promise_date=promise_date,

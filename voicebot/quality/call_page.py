@@ -10,7 +10,7 @@ from pathlib import Path
 
 import soundfile as sf
 
-from voicebot.call.record import CallRecord, Decision, Event, HandoffRecord, Latency, RecordingRef, Turn
+from voicebot.call.record import CallRecord, Decision, Event, HandoffRecord, Latency, RecordingRef, Rtp, Turn
 from voicebot.quality.envelope import Envelope, read_envelope
 from voicebot.quality.redaction import redact, redact_events, redact_turns
 from voicebot.quality.timeline import TimelinePicture, draw_timeline
@@ -118,10 +118,27 @@ def _dialogue(turns: Sequence[Turn], latencies: Sequence[Latency]) -> list[Said]
     return [Said(number + 1, turns[number], answers.get(number)) for number in order]
 
 
+def _sound_fact(rtp: Rtp) -> str:
+    """One line: what was heard, and what the callee says it heard."""
+    if rtp.one_way == "nothing_heard":
+        return f"{rtp.codec}: no packet came"
+    mos = f", MOS about {rtp.mos:.1f}" if rtp.mos is not None else ""
+    heard = f"{rtp.loss:.1%} lost, jitter {rtp.jitter_ms:.0f} ms{mos}"
+    if rtp.one_way == "not_heard":
+        sent = "the callee reports that it hears nothing"
+    elif rtp.sent_loss is None:
+        sent = "the callee does not report what it hears"
+    else:
+        sent = f"of ours {rtp.sent_loss:.1%} lost"
+    return f"{rtp.codec}{' over SRTP' if rtp.srtp else ''}: {heard}; {sent}"
+
+
 def call_facts(record: CallRecord) -> list[tuple[str, str]]:
     """The header of a call as (name, value), nothing personal among them."""
     seconds = talk_seconds(record)
     sip = f"{record.sip_code} {record.sip_reason}".strip() if record.sip_code else "none"
+    if record.q850 is not None:
+        sip += f" (Q.850 cause {record.q850})"
     facts = [
         ("Dialled", f"{record.dialled_at:%Y-%m-%d %H:%M:%S %Z}"),
         ("Ringing", f"{record.ringing_at:%H:%M:%S}" if record.ringing_at else "no"),
@@ -134,6 +151,8 @@ def call_facts(record: CallRecord) -> list[tuple[str, str]]:
         ("Policy pack", record.pack),
         ("Talk track", record.digest),
     ]
+    if record.rtp:
+        facts.append(("Sound", _sound_fact(record.rtp)))
     if record.engines:
         engines = record.engines
         facts.append(("Engines", f"{engines.asr} · {engines.tts} · {engines.vad}"))
