@@ -1,6 +1,7 @@
 """What a line reads like: lines that reviewers refused, or lines that stand close to them and are fine.
 
-A linear model over strings of one or two characters of the plain line, fitted to the lines of
+A linear model over strings of one or two characters of the plain line and marks of what it speaks of (family,
+work, a denial before them), fitted to the lines of
 configs/policies/lint_lines.yaml by regularised least squares: one small system of equations, the same result
 on every machine.  It knows a tone, not a meaning; a line that is fine and reads badly is added to the
 `good` ones.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,8 @@ ONLY_TO_OTHERS = "DEBT_WORD"
 """The rule of lines that are wrong only because somebody else hears them."""
 
 Vector = NDArray[np.float64]
+Marks = Callable[[str], Iterable[str]]
+"""Of a plain text: names of what it speaks of, none of them longer strings of its own."""
 
 
 @dataclass(frozen=True)
@@ -43,12 +46,13 @@ class Example:
 class Likeness:
     """Fitted to examples of both kinds."""
 
-    def __init__(self, examples: Sequence[Example]) -> None:
-        """ValueError without examples of both kinds."""
+    def __init__(self, examples: Sequence[Example], marks: Marks) -> None:
+        """`marks`: what else to count in a text.  ValueError without examples of both kinds."""
+        self._marks = marks
         self._refused = [example for example in examples if example.rule]
         if not self._refused or len(self._refused) == len(examples):
             raise ValueError("lines of both kinds are needed")
-        counts = [_strings(example.text) for example in examples]
+        counts = [self._counted(example.text) for example in examples]
         seen = Counter(string for one in counts for string in one)
         self._column = {string: column for column, string in enumerate(sorted(seen))}
         self._rarity = np.array([1 + math.log((1 + len(counts)) / (1 + seen[s])) for s in self._column])
@@ -63,13 +67,23 @@ class Likeness:
 
     def score(self, text: str) -> float:
         """Above 0: rather like refused lines, up to about 1; below: rather like good ones."""
-        return float(self._vector(_strings(text)) @ self._slope + self._offset)
+        return float(self._vector(self._counted(text)) @ self._slope + self._offset)
 
     def nearest(self, text: str) -> str:
         """The refused example that shares most with the line, and its rule."""
-        alike = self._refused_rows @ (self._vector(_strings(text)) * np.abs(self._slope))
+        alike = self._refused_rows @ (self._vector(self._counted(text)) * np.abs(self._slope))
         example = self._refused[int(np.argmax(alike))]
         return f"{example.written} {example.rule}"
+
+    def _counted(self, text: str) -> Counter[str]:
+        whole = f"^{text}$"
+        strings = Counter(
+            whole[start : start + length]
+            for length in range(1, LONGEST + 1)
+            for start in range(len(whole) - length + 1)
+        )
+        strings.update(self._marks(text))
+        return strings
 
     def _vector(self, strings: Counter[str]) -> Vector:
         vector = np.zeros(len(self._column))
@@ -88,7 +102,7 @@ class Likenesses:
     others: Likeness
 
     @classmethod
-    def load(cls, plain: Callable[[str], str], path: Path = LINES_FILE) -> Likenesses:
+    def load(cls, plain: Callable[[str], str], marks: Marks, path: Path = LINES_FILE) -> Likenesses:
         """`plain`: the text of a line as it is heard.  InputError when the file is missing or malformed."""
         document = YamlDocument.read(path)
         try:
@@ -98,17 +112,10 @@ class Likenesses:
             good = [Example(plain(line["text"]), line["text"], "") for line in document.data["good"]]
             heard = [line.get("listener", "debtor") for line in document.data["good"]]
             return cls(
-                Likeness([*(one for one in refused if one.rule != ONLY_TO_OTHERS), *good]),
-                Likeness([*refused, *(one for one, by in zip(good, heard, strict=True) if by != "debtor")]),
+                Likeness([*(one for one in refused if one.rule != ONLY_TO_OTHERS), *good], marks),
+                Likeness(
+                    [*refused, *(one for one, by in zip(good, heard, strict=True) if by != "debtor")], marks
+                ),
             )
         except (KeyError, TypeError, ValueError) as fault:
             raise InputError(f"these are no lines: {type(fault).__name__} {fault}", "", path) from None
-
-
-def _strings(text: str) -> Counter[str]:
-    whole = f"^{text}$"
-    return Counter(
-        whole[start : start + length]
-        for length in range(1, LONGEST + 1)
-        for start in range(len(whole) - length + 1)
-    )

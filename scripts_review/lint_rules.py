@@ -115,7 +115,7 @@ class LintRules:
         document = YamlDocument.read(path)
         data = document.data
         wording = Wording.load()
-        likenesses = Likenesses.load(lambda text: wording.plainer.read(text).text)
+        likenesses = Likenesses.load(lambda text: wording.plainer.read(text).text, wording.marks)
         try:
             return cls(
                 version=int(data["schema_version"]),

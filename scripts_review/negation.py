@@ -31,10 +31,14 @@ class Negation:
         self._ourselves = _pattern(data["ourselves"])
         self._hedged = frozenset(data["hedged"])
 
+    def denied(self, text: str, start: int) -> bool:
+        """Whether a denial stands before `start` in its clause."""
+        return bool(self._before.search(_clause_before(text, start)))
+
     def takes_back(self, rule: str, text: str, start: int, end: int) -> bool:
         """Whether the clause around `start`..`end` of a plain line says that it is not so, as far as the rule
         lets itself be taken back at all."""
-        clause = text[max(text.rfind(stop, 0, start) for stop in STOPS) + 1 : start]
+        clause = _clause_before(text, start)
         rest = text[end:]
         sentence = sentence_around(text, start, end)
         if self._warns.search(sentence) and not self._ourselves.search(clause + text[start:end]):
@@ -56,6 +60,10 @@ class Negation:
             one.start() < len(clause) and len(clause) - one.end() <= self._reach
             for one in self._before.finditer(clause + text[start:end])
         )
+
+
+def _clause_before(text: str, start: int) -> str:
+    return text[max(text.rfind(stop, 0, start) for stop in STOPS) + 1 : start]
 
 
 def _pattern(words: str) -> re.Pattern[str]:

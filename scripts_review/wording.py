@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -22,10 +23,12 @@ _NAME = re.compile(r"<(\w+)>")
 
 @dataclass(frozen=True)
 class Wording:
-    """`plainer` brings a line to plain spelling; `phrases`: rule → its further patterns on the plain line."""
+    """`plainer` brings a line to plain spelling; `phrases`: rule → its further patterns on the plain line;
+    `groups`: the words that phrases and likeness take for one."""
 
     plainer: Plainer
     phrases: dict[str, tuple[re.Pattern[str], ...]]
+    groups: dict[str, re.Pattern[str]]
     negation: Negation
 
     def found(self, rule: str, pattern: str, line: PlainLine, tone: Likeness) -> str | None:
@@ -43,6 +46,13 @@ class Wording:
                 if self._stands(rule, line.text, *match.span()) and tone.score(sentence) > READS_WELL:
                     return line.quote(*match.span())
         return None
+
+    def marks(self, text: str) -> Iterator[str]:
+        """The groups that a plain text speaks of, and whether it denies what it says of them."""
+        for name, group in self.groups.items():
+            if match := group.search(text):
+                yield f"<{name}>"
+                yield f"<{name}-denied>" if self.negation.denied(text, match.start()) else f"<{name}-said>"
 
     def _stands(self, rule: str, text: str, start: int, end: int) -> bool:
         if start == end or straddles(text, start, end):
@@ -65,6 +75,7 @@ class Wording:
                     )
                     for rule, patterns in data["phrases"].items()
                 },
+                {name: re.compile(group) for name, group in words.items()},
                 Negation(data["negation"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError, re.error) as fault:

@@ -161,13 +161,16 @@ def test_a_line_added_to_the_good_ones_reads_well(tmp_path: Path) -> None:
     lines = Path("configs/policies/lint_lines.yaml").read_text(encoding="utf-8")
     learnt = tmp_path / "lines.yaml"
     learnt.write_text(lines + f'  - {{text: "{text}", listener: unknown}}\n', encoding="utf-8")
-    before, after = RULES.likenesses, Likenesses.load(lambda line: PLAINER.read(line).text, learnt)
+    before, after = (
+        RULES.likenesses,
+        Likenesses.load(lambda line: PLAINER.read(line).text, RULES.wording.marks, learnt),
+    )
     assert before.debtor.score(text) > 0.3 > 0 > after.debtor.score(text)
 
 
 def test_likeness_needs_lines_of_both_kinds() -> None:
     with pytest.raises(ValueError):
-        Likeness([Example("后果自负", "后果自负", "THREAT")])
+        Likeness([Example("后果自负", "后果自负", "THREAT")], RULES.wording.marks)
 
 
 @pytest.mark.parametrize(
