@@ -108,6 +108,8 @@ def test_a_campaign_comes_back_from_the_store_as_it_was(folder: Path) -> None:
         ("trunk: simulated", "trunk: carrier", 14, "loopback"),
         ("talk_track: reminder@1", "talk_track: reminder@1\ntalk_track: other@1", 4, "given twice"),
         ("name: spring", "name: [", 3, "expected"),
+        ("inst_name: 海城消金", "inst_name: 海城小贷", 13, "must not say 贷"),
+        ("inst_name: 海城消金", "inst_name: {type: name, value: 海城清收}", 13, "must not say 清收"),
     ],
 )
 def test_a_wrong_file_says_where_and_what(folder: Path, old: str, new: str, line: int, words: str) -> None:

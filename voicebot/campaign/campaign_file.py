@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PlainSerializer,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -35,6 +36,7 @@ SHARED_TYPES = {
     "plan_count": "count",
 }
 """Types of shared values that are known by their name; every other one is a text."""
+_TELLS_OF_DEBT = re.compile("贷|催|清收|债")
 _WAIT = re.compile(r"(\d+)\s*(m|h|d)")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 _TALK_TRACK = re.compile(r"[a-z][a-z0-9_]*@[1-9][0-9]*")
@@ -226,6 +228,17 @@ class Campaign(_Part):
         if self.start and self.end and self.end < self.start:
             raise ValueError("end is before start")
         return self
+
+    @field_validator("values")
+    @classmethod
+    def name_tells_of_no_debt(
+        cls, values: dict[str, str | int | SharedValue]
+    ) -> dict[str, str | int | SharedValue]:
+        """Rule T-OPEN-INST of configs/policies/lint_rules.yaml: anybody who answers hears the name."""
+        name = values.get("inst_name", "")
+        if told := _TELLS_OF_DEBT.search(str(name.value if isinstance(name, SharedValue) else name)):
+            raise ValueError(f"inst_name is heard by anybody who answers and must not say {told[0]}")
+        return values
 
     @property
     def track_id(self) -> str:
