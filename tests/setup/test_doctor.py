@@ -99,7 +99,7 @@ def test_trunks_that_answer_and_one_that_does_not(
         good.good and f"east {gateway.address} answers 405" in good.text and "demo is simulated" in good.text
     )
 
-    monkeypatch.setattr(doctor_site, "answer_to_options", lambda address, ip: "")
+    monkeypatch.setattr(doctor_site, "answer_to_options", lambda address, ip, trunk: "")
     bad = doctor_site.trunks(site(tmp_path, trunks=file))
     assert not bad.good and "does not answer OPTIONS" in bad.text and "firewall" in bad.do
 

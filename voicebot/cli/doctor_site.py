@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from sqlalchemy.engine import make_url
 
 from dialogs.manifest import Manifest
+from sip.errors import SipError
 from sip.trunk import Trunk, load_trunks
 from voicebot.campaign.register_files import load_tools
 from voicebot.cli.finding import Finding
-from voicebot.cli.trunk_probe import answer_to_options
+from voicebot.cli.trunk_probe import answer_to_options, try_to_register
 from voicebot.settings import Site
 from voicebot.speech.models import ModelShelf, choose
 from voicebot.store.approvals import TAMPERED, VERIFY, Approvals
@@ -118,20 +120,30 @@ def tracks(site: Site) -> Finding:
 
 
 def trunks(site: Site) -> Finding:
-    """Each gateway is asked with OPTIONS; any SIP answer means that somebody is there."""
+    """Each gateway is asked with OPTIONS; any SIP answer means that somebody is there.  A trunk that wants it
+    is registered once, and the registration given back."""
     said: list[str] = []
-    silent: list[str] = []
+    wrong: list[str] = []
     for trunk in load_trunks(site.trunks).values():
         if trunk.simulated:
             said.append(f"{trunk.name} is simulated (its gateways start with the run)")
         elif not trunk.options:
             said.append(f"{trunk.name} is not asked (options: false)")
-        for gateway in trunk.gateways if trunk.options else ():
-            answer = answer_to_options(gateway, site.sip.ip)
-            (said if answer else silent).append(_told(trunk, gateway, answer))
-    if silent:
+        try:
+            trunk.require_files()
+            for gateway in trunk.gateways if trunk.options else ():
+                answer = answer_to_options(gateway, site.sip.ip, trunk=trunk)
+                (said if answer else wrong).append(_told(trunk, gateway, answer))
+            if trunk.registration is not None:
+                status = asyncio.run(try_to_register(trunk, site.sip.ip))
+                (said if status.ready else wrong).append(f"{trunk.name}: {status.text}")
+        except SipError as fault:
+            wrong.append(str(fault))
+    if wrong:
         return Finding.bad(
-            "; ".join(silent), "Check the address, the firewall and whether the carrier answers OPTIONS."
+            "; ".join(wrong),
+            "Check the address, the firewall and whether the carrier answers OPTIONS; "
+            "`voicebot trunk test NAME` tries one trunk step by step.",
         )
     return Finding.fine("; ".join(said))
 

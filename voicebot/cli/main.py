@@ -39,6 +39,7 @@ COMMANDS: dict[str, Place] = {
     "agreement": ("agreement_commands", "app", "What debtors agreed to beforehand (约定)."),
     "case": ("case_commands", "app", "Holds, approvals and events of a case."),
     "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
+    "trunk": ("trunk_commands", "app", "Trunks: list them, test one, what the SIP stack can do."),
     "models": ("models_commands", "app", "Speech models: list, install, check."),
     "demo": ("demo", "app", "Prepare the demo: its keys, approvals and prompts."),
     "version": ("main", "version", None),

@@ -32,6 +32,7 @@ def require_ready(site: Site, campaign: Campaign) -> None:
     ModelShelf(site.models).require(*needed_models(site))
     trunk = load_trunks(site.trunks)[campaign.trunk]
     if not trunk.simulated:
+        trunk.require_files()
         if trunk.options:
             _require_answers(site, trunk)
     elif campaign.simulation is None:
@@ -52,7 +53,9 @@ def needed_models(site: Site) -> list[str]:
 
 def _require_answers(site: Site, trunk: Trunk) -> None:
     """Somebody must answer; calls that go to a silent gateway in its turn may fail."""
-    silent = [gateway for gateway in trunk.gateways if not answer_to_options(gateway, site.sip.ip)]
+    silent = [
+        gateway for gateway in trunk.gateways if not answer_to_options(gateway, site.sip.ip, trunk=trunk)
+    ]
     if not silent:
         return
     named = f"{' and '.join(silent)} of trunk {trunk.name} did not answer OPTIONS from {site.sip.ip}"
