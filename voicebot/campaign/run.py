@@ -7,7 +7,6 @@ worker joins what is running.  What was done is reported, whatever ends it.
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Iterable
 from contextlib import AsyncExitStack
@@ -19,6 +18,7 @@ import structlog
 
 from sip.trunk import Trunk
 from voicebot.call.record import CallRecord, Engines
+from voicebot.campaign import run_signals
 from voicebot.campaign.approved_track import approved_digest
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
@@ -107,7 +107,7 @@ class CampaignRun:
 
     async def run(self) -> RunResult:
         """Raises InputError or NotReady before the first call; afterwards faults are counted, not raised."""
-        self._obey_signals()
+        run_signals.obey()
         digest = self._digest()
         station = self.new_station(self.site, self.campaign, self.gate, self.clock, self.folder, self.say)
         ledger = Ledger(self.store, self.gate, self.clock, recorder_ready=station.recorder_ready)
@@ -131,7 +131,7 @@ class CampaignRun:
             stack.push_async_callback(pool.stop)
             self.say(f"{self.site.workers} call workers")
             await pool.start()
-            self._obey_signals(supervisor)
+            run_signals.obey(supervisor.stop)
             began = time.monotonic()
             self.say("calling")
             self.calling = True
@@ -146,7 +146,7 @@ class CampaignRun:
                 self.interrupted = True
                 if task := asyncio.current_task():
                     task.uncancel()
-            self._end_in_order()
+            run_signals.end_in_order()
             seconds = time.monotonic() - began
         self._finish(ledger, campaign_id, memory, pacing)
         return RunResult(
@@ -292,31 +292,6 @@ class CampaignRun:
         stack.push_async_callback(_cancelled, tasks)
 
     # ---- during and after ----
-
-    def _obey_signals(self, supervisor: Supervisor | None = None) -> None:
-        """While it starts, Ctrl-C ends the run.  Later the first stops dialling and lets calls end, the
-        second ends it at once."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-
-        def on_signal(do: Callable[[], object]) -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, do)
-
-        def stop_dialling() -> None:
-            assert supervisor is not None
-            supervisor.stop()
-            on_signal(task.cancel)
-
-        on_signal(task.cancel if supervisor is None else stop_dialling)
-
-    @staticmethod
-    def _end_in_order() -> None:
-        """Each part ends within its deadline; one more Ctrl-C would only leave processes behind."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, log.warning, "already_ending")
 
     def _end_node(self, nodes: Nodes, node: str, supervisor: Supervisor) -> None:
         try:

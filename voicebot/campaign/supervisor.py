@@ -19,11 +19,12 @@ import structlog
 from handoff.queue import AgentQueue
 from handoff.seats_now import SeatsNow
 from sip.trunk import Trunk
-from voicebot.call.order import CaseSlot, DialOrder, Services
+from voicebot.call.order import DialOrder, Services
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.halts import HELD_UP_BY
 from voicebot.campaign.journal import Journal, is_away
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
+from voicebot.campaign.orders import dial_order, track_flags
 from voicebot.campaign.outcomes import STORE, Outcomes
 from voicebot.campaign.pacing.alarms import AlarmKind, Alarms
 from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
@@ -304,30 +305,7 @@ class Supervisor:
             self._watcher.update(claim.attempt_id, state="not dialled", disposition=fault)
 
     def _order(self, claim: Claim) -> DialOrder:
-        return DialOrder(
-            attempt_id=claim.attempt_id,
-            campaign=self._campaign.name,
-            case_id=claim.case_id,
-            phone_masked=claim.phone_masked,
-            request_uri=self._trunk.request_uri(claim.phone),
-            caller_uri=self._trunk.caller_uri(claim.caller),
-            caller=claim.caller,
-            headers=self._trunk.invite_headers(claim.caller),
-            digest=claim.digest,
-            pack=claim.pack,
-            voice=self._voice,
-            slots={
-                name: CaseSlot(type=kind, value=str(value)) for name, (kind, value) in claim.slots.items()
-            },
-            run_slots=dict(self._run_slots()),
-            flags=track_flags(claim, self._campaign),
-            tail_mac=claim.tail_mac,
-            queue=self._campaign.queue,
-            ring_s=self._campaign.ring_s,
-            voicemail=self._campaign.voicemail,
-            simulated_now=self._clock.now() if self._clock.simulated else None,
-            today=self._clock.now().date(),
-        )
+        return dial_order(claim, self._campaign, self._trunk, self._voice, self._run_slots(), self._clock)
 
     async def _count(self) -> None:
         if self.outcomes.away:
@@ -356,13 +334,3 @@ class Supervisor:
 def calls_per_second(campaign: Campaign, trunk: Trunk) -> float:
     """The campaign's limit and the carrier's, whichever is less."""
     return min(campaign.calls_per_second, trunk.cps)
-
-
-def track_flags(claim: Claim, campaign: Campaign) -> dict[str, bool]:
-    """What the talk track may ask about a case; never inferred from speech."""
-    return {
-        **claim.flags,
-        "agency": claim.flags.get("by_agency", False),
-        "to_contact": claim.party == "contact",
-        "leave_message": campaign.voicemail == "leave_line",
-    }
