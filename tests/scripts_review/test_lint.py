@@ -64,6 +64,9 @@ def shipped(folder: Path, *changes: tuple[str, str]) -> Path:
         ("limits: {asks: 2", "limits: {asks: 3", "T-COMPILE", "limits.asks"),
         ("请说一下身份证号码的最后四位", "您的电话是{official_no}吧", "T-VERIFY", "verify"),
         ("lint: 1", "lint: 9", "T-LINT", "track"),
+        ("没事，忙起来容易忘", "转到6222 0212 3456就行", "T-PAY", "A.forget"),
+        ("并会全程录音。我是{inst_name}的客服，请问", "我是{inst_name}的客服，请问", "T-OPEN-REC", "C.open"),
+        ("请拨打{official_no}。\"", "请拨打{official_no}，{product}。\"", "T-COMPILE", "lines.C.vm"),
     ],
 )  # fmt: skip
 def test_a_broken_track_is_found_at_its_place(tmp_path: Path, old: str, new: str, rule: str, place: str):
@@ -77,6 +80,24 @@ def test_findings_name_file_and_line(tmp_path: Path):
     assert found.file.endswith("debtor.yaml")
     lines = Path(found.file).read_text(encoding="utf-8").splitlines()
     assert found.line is not None and "C.busy:" in lines[found.line - 1]
+
+
+def test_every_finding_says_why_and_how_to_mend(tmp_path: Path):
+    changes = (
+        ("请说一下身份证号码的最后四位", "您的电话是{official_no}吧"),
+        ("没事，忙起来容易忘", "后果自负"),
+    )
+    findings = {finding.rule: finding.as_dict() for finding in lint(shipped(tmp_path, *changes))}
+    assert {"T-VERIFY", "THREAT"} <= set(findings)
+    for finding in findings.values():
+        assert finding["why"] and finding["mend"] and finding["line"] and finding["file"]
+
+
+def test_the_listener_may_be_asked_for_by_name(tmp_path: Path):
+    named = lint(
+        shipped(tmp_path, ("请说一下身份证号码的最后四位", "{debtor_name}您好，请说一下证件号的最后四位"))
+    )
+    assert "T-VERIFY" not in {finding.rule for finding in named}
 
 
 def test_a_track_that_does_not_hold_together_is_one_finding(tmp_path: Path):
