@@ -123,7 +123,11 @@ def export(
         bundle = export_version(here.store, reference)
     out.write_text(json.dumps(bundle, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     told = {"reference": reference, "file": str(out), "reviews": len(bundle["reviews"])}
-    typer.echo(json.dumps(told) if as_json else f"{reference} with {told['reviews']} signatures: {out}")
+    typer.echo(
+        json.dumps(told)
+        if as_json
+        else f"{reference} with {counted(len(bundle['reviews']), 'signature')}: {out}"
+    )
 
 
 def import_(
@@ -136,8 +140,13 @@ def import_(
     with opened(site, make=True) as here:
         standing, new = bring_in(here.store, here.clock, bundle)
     if not as_json:
-        typer.echo(f"{new} new signatures")
+        typer.echo(counted(new, "new signature"))
     _print(standing, as_json)
+
+
+def counted(number: int, what: str) -> str:
+    """Like 1 signature, 2 signatures."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def as_data(standing: Standing) -> dict[str, Any]:

@@ -12,7 +12,7 @@ import typer
 from dialogs.track import Track
 from scripts_review import paths, reading
 from scripts_review.comparison import compare
-from scripts_review.desk_commands import AsJson, SiteFile, as_data, waits_for
+from scripts_review.desk_commands import AsJson, SiteFile, as_data, counted, waits_for
 from scripts_review.lint import Finding, is_clean, lint
 from scripts_review.preparing import is_built
 from scripts_review.prompts import rendered
@@ -101,7 +101,9 @@ def diff(old: FileOrReference, new: FileOrReference, site: SiteFile = None, as_j
     for change in changes:
         typer.echo(str(change))
     warnings = sum(bool(change.warning) for change in changes)
-    typer.echo(f"{len(changes)} changes, {warnings} with a warning" if changes else "They mean the same.")
+    typer.echo(
+        f"{counted(len(changes), 'change')}, {warnings} with a warning" if changes else "They mean the same."
+    )
 
 
 def lint_command(what: FileOrReference, site: SiteFile = None, as_json: AsJson = False) -> None:
@@ -120,7 +122,7 @@ def lint_command(what: FileOrReference, site: SiteFile = None, as_json: AsJson =
         for finding in findings:
             typer.echo(str(finding))
         errors = sum(finding.severity == "error" for finding in findings)
-        typer.echo(f"{errors} errors, {len(findings) - errors} warnings")
+        typer.echo(f"{counted(errors, 'error')}, {counted(len(findings) - errors, 'warning')}")
     if not is_clean(findings):
         raise typer.Exit(FAILED)
 
@@ -189,8 +191,12 @@ def verify(site: SiteFile = None, as_json: AsJson = False) -> None:
         for note in found.notes:
             typer.echo(f"note    {note}: this signature does not count")
         typer.echo(
-            f"{found.versions} versions, {found.reviews} signatures: "
-            + (f"{len(found.faults)} faults; nothing is dialled" if found.faults else "everything holds")
+            f"{counted(found.versions, 'version')}, {counted(found.reviews, 'signature')}: "
+            + (
+                f"{counted(len(found.faults), 'fault')}; nothing is dialled"
+                if found.faults
+                else "everything holds"
+            )
         )
     if found.faults:
         raise typer.Exit(FAILED)

@@ -58,7 +58,7 @@ def simulate(
     manifest = build_version(settings, content)
     day = (today or WallClock(settings.zone).now()).date()
     typer.echo("starting the dialog service", err=True)
-    configure(logging.WARNING)  # a person reads along
+    configure(logging.ERROR)  # a person reads along
     if calls is None:
         facts = dict.fromkeys(flags or [], True)
         last = asyncio.run(by_keyboard(settings, manifest, facts, day, lambda: input("> "), typer.echo))
@@ -68,7 +68,7 @@ def simulate(
     missed = sorted(
         exits_of([rule.step for rule in rules(track)]) - {one for o in outcomes for one in o.exits}
     )
-    _told(outcomes, missed, as_json)
+    _told(outcomes, missed, as_json, every_exit)
     if any(one.faults for one in outcomes) or (every_exit and missed):
         raise typer.Exit(FAILED)
 
@@ -118,7 +118,7 @@ def _came_to(last: Answer, as_json: bool) -> None:
         typer.echo(json.dumps({"stage": last.stage, "level": last.level, "disposition": disposition}))
 
 
-def _told(outcomes: list[Outcome], missed: list[str], as_json: bool) -> None:
+def _told(outcomes: list[Outcome], missed: list[str], as_json: bool, every_exit: bool) -> None:
     wrong = [one for one in outcomes if one.faults]
     if as_json:
         calls = [
@@ -142,7 +142,8 @@ def _told(outcomes: list[Outcome], missed: list[str], as_json: bool) -> None:
         for fault in one.faults:
             typer.echo(f"    {fault}")
     typer.echo(f"{len(outcomes) - len(wrong)} of {len(outcomes)} calls as written")
-    typer.echo(f"not reached: {', '.join(missed)}" if missed else "every disposition was reached")
+    if every_exit:
+        typer.echo(f"not reached: {', '.join(missed)}" if missed else "every disposition was reached")
 
 
 def _progress(done: int, of: int) -> None:

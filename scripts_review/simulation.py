@@ -94,7 +94,8 @@ def _meant(typed: str, now: Answer) -> str:
 def _tell(manifest: Manifest, answer: Answer, today: date, say: Say) -> None:
     for line in answer.reply.lines:
         say(f"机器人：{with_samples(manifest, line.id, line.slots, today)}  〔{line.id}〕")
-    heard = f"听成 {answer.intent}，" if answer.intent else ""
+    understood = answer.intent or ""
+    heard = "" if understood.startswith("event.") else f"听成 {understood}，"
     say(f"    〔{heard}环节 {answer.stage}，核身 v{answer.level}，对 {answer.listener}〕")
     if answer.command is not None:
         command = answer.command
