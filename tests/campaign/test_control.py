@@ -219,6 +219,24 @@ def test_a_run_that_broke_off_is_gone_on_with(
     assert unresolved() == {}
 
 
+def test_killed_at_any_moment_nobody_is_dialled_twice(site: LedgerSite, tmp_path: Path) -> None:
+    """While it starts, enrols, dials, again and again; then a run comes to the end."""
+    with at_work(site.store, tmp_path, 12, "ring-0.1-0.2-0.5") as nodes:
+        for lived_s in (0.05, 0.3, 0.6, 0.9, 1.3):
+            node = nodes.start("--calls", "4")
+            time.sleep(lived_s)
+            node.kill()
+        assert nodes.start("--calls", "4").wait(PATIENCE_S) == 0
+        dialled = Counter(line["case"] for line in nodes.invites())
+    (head,) = Controls(site.store, site.clock).campaigns("spring")
+    counted = progress(site.store, head.id)
+    unknown = {one.case_id for one in site.ledger.unresolved(head.id)}
+    assert max(dialled.values()) == 1
+    assert {f"case-{n}" for n in range(12)} - set(dialled) <= unknown, "permitted, killed before the INVITE"
+    assert counted.done == 12, "everybody came to one end"
+    assert (counted.planned, counted.live, head.state) == (0, 0, "done")
+
+
 def test_an_edit_takes_lines_and_refuses_the_rest(begin: Start, site: LedgerSite) -> None:
     nodes = begin(400, "ring-0.6-0.3-0", lines=1)
     nodes.write_campaign(lines=4, queue="legal")
