@@ -15,9 +15,11 @@ PATIENCE_S = 10.0
 
 
 class FarEnd:
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.port = 0
+    """`trunk`: settings of the far phone's own trunk account, as user `far` of 127.0.0.1; see sip.trunk."""
+
+    def __init__(self, folder: Path, **trunk: Any) -> None:
+        self.folder, self._trunk = folder, trunk
+        self.port = self.trunk_port = 0
         self.events: list[dict[str, Any]] = []
         self._new = asyncio.Condition()
         self._numbers = itertools.count(1)
@@ -29,12 +31,14 @@ class FarEnd:
             sys.executable,
             str(Path(__file__).with_name("peer.py")),
             str(self.folder),
+            *((json.dumps(self._trunk),) if self._trunk else ()),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            env={**os.environ, "PYTHONPATH": str(ROOT), "FAR_SECRET": "unused"},
         )
         self._reading = asyncio.create_task(self._read())
-        self.port = (await self.event("ready"))["port"]
+        ready = await self.event("ready")
+        self.port, self.trunk_port = ready["port"], ready["trunk_port"] or ready["port"]
         return self
 
     async def __aexit__(self, *fault: object) -> None:

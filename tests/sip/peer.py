@@ -1,6 +1,6 @@
 """The phone at the other end: a process of its own, told what to do by JSON lines.
 
-    peer.py FOLDER
+    peer.py FOLDER [TRUNK-AS-JSON]
     > {"n": 1, "op": "answer", "leg": -1, "code": 200}
     < {"n": 1, "result": null}
     < {"event": "answered", "leg": -1}
@@ -20,6 +20,7 @@ from typing import Any
 from sip.bridge import hear
 from sip.leg import Leg, LegState, Playback
 from sip.softphone import PhoneSettings, Softphone
+from sip.trunk import Trunk
 
 
 def tell(**fields: Any) -> None:
@@ -102,18 +103,24 @@ class Peer:
         raise ValueError(op)
 
 
-async def main(folder: Path) -> None:
+def far_trunk(settings: str) -> Trunk:
+    """Calls to sip:far@127.0.0.1 are taken by its account: with its SRTP, timers and transport."""
+    login = {"user": "far", "secret_env": "FAR_SECRET"}
+    return Trunk(name="far", gateways=("127.0.0.1:9",), login=login, **json.loads(settings))
+
+
+async def main(folder: Path, trunk: Trunk | None) -> None:
     reader = asyncio.StreamReader()
     loop = asyncio.get_running_loop()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     with ExitStack() as files:
-        async with Softphone(PhoneSettings()) as phone:
-            await serve(Peer(folder, phone, files), reader, phone.sip_port)
+        async with Softphone(PhoneSettings(trunk=trunk)) as phone:
+            await serve(Peer(folder, phone, files), reader, phone)
 
 
-async def serve(peer: Peer, reader: asyncio.StreamReader, port: int) -> None:
+async def serve(peer: Peer, reader: asyncio.StreamReader, phone: Softphone) -> None:
     taking = asyncio.get_running_loop().create_task(peer.take_calls())
-    tell(event="ready", port=port)
+    tell(event="ready", port=phone.sip_port, trunk_port=phone.trunk_port)
     while line := await reader.readline():
         order = json.loads(line)
         number = order.pop("n")
@@ -125,4 +132,4 @@ async def serve(peer: Peer, reader: asyncio.StreamReader, port: int) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(Path(sys.argv[1])))
+    asyncio.run(main(Path(sys.argv[1]), far_trunk(sys.argv[2]) if len(sys.argv) > 2 else None))
