@@ -59,36 +59,64 @@ _RANG_IN_VAIN = frozenset({408, 480})
 
 _BY_Q850: dict[int, CauseKind] = {
     1: CauseKind.EMPTY_NUMBER,  # unallocated number
+    2: CauseKind.CARRIER_FAILED,  # no route to transit network
+    3: CauseKind.UNREACHABLE,  # no route to destination
+    4: CauseKind.EMPTY_NUMBER,  # special information tone
+    5: CauseKind.EMPTY_NUMBER,  # misdialled trunk prefix
     17: CauseKind.BUSY,
     18: CauseKind.NO_ANSWER,  # no user responding
     19: CauseKind.NO_ANSWER,  # alerting, no answer
     20: CauseKind.POWERED_OFF,  # subscriber absent: the handset is off or out of coverage
     21: CauseKind.REJECTED,
     22: CauseKind.EMPTY_NUMBER,  # number changed
+    23: CauseKind.REJECTED,  # redirection to a new destination
     27: CauseKind.UNREACHABLE,  # destination out of order
     28: CauseKind.EMPTY_NUMBER,  # invalid number format
+    34: CauseKind.CARRIER_FAILED,  # no circuit
+    38: CauseKind.CARRIER_FAILED,  # network out of order
+    41: CauseKind.CARRIER_FAILED,  # temporary failure
+    42: CauseKind.CARRIER_FAILED,  # congestion
+    44: CauseKind.CARRIER_FAILED,  # requested circuit not available
+    47: CauseKind.CARRIER_FAILED,  # resource unavailable
+    54: CauseKind.SUSPENDED,  # incoming calls barred
+    55: CauseKind.REJECTED,  # incoming calls barred within the closed user group
+    57: CauseKind.CARRIER_FAILED,  # bearer capability not authorised
+    58: CauseKind.CARRIER_FAILED,  # bearer capability not available
+    65: CauseKind.CARRIER_FAILED,  # bearer capability not implemented
+    88: CauseKind.CARRIER_FAILED,  # incompatible destination
 }
+"""Where the switch says more than SIP can.  Any other cause (16, 31, 102, 127 ...) leaves it to the code."""
 
 _PHRASES: tuple[tuple[re.Pattern[str], CauseKind], ...] = (
-    (re.compile(r"停机|欠费|suspend|service ?barred", re.I), CauseKind.SUSPENDED),
+    (re.compile(r"停机|欠费|呼入限制|限制呼入|suspend|service ?barred", re.I), CauseKind.SUSPENDED),
     (re.compile(r"关机|power(ed)?[ -]?off|switched off", re.I), CauseKind.POWERED_OFF),
     (
-        re.compile(r"空号|unallocated|vacant|does not exist|not exist|no such number", re.I),
+        re.compile(r"空号|号码不存在|unallocated|vacant|does not exist|not exist|no such number", re.I),
         CauseKind.EMPTY_NUMBER,
     ),
+    (re.compile(r"通话中|正忙|占线|user busy|line busy", re.I), CauseKind.BUSY),
+    (re.compile(r"无人接听|无应答|no answer", re.I), CauseKind.NO_ANSWER),
+    (re.compile(r"拒接|拒绝接听|黑名单|call rejected|blacklist", re.I), CauseKind.REJECTED),
     (
-        re.compile(r"not reachable|unreachable|out of (coverage|service)|不在服务区", re.I),
+        re.compile(r"不在服务区|无法接通|not reachable|unreachable|out of (coverage|service)", re.I),
         CauseKind.UNREACHABLE,
     ),
 )
 """What carriers write where SIP has no code of its own.  Looked up in the phrase and in Reason's text."""
 
-_Q850 = re.compile(r"Q\.850\s*;\s*cause\s*=\s*(\d+)", re.I)
+_Q850 = re.compile(r"Q\.850\s*;[^,]*?\bcause\s*=\s*(\d+)", re.I)
+_SIP = re.compile(r"(?:^|,)\s*SIP\s*;[^,]*?\bcause\s*=\s*(\d+)", re.I)
 
 
 def q850_cause(headers: Mapping[str, str]) -> int | None:
     """The Q.850 cause of a Reason header, if there is one."""
     found = _Q850.search(_header(headers, "reason"))
+    return int(found.group(1)) if found else None
+
+
+def sip_cause(headers: Mapping[str, str]) -> int | None:
+    """The SIP code of a Reason header, if there is one: what a network further on had answered."""
+    found = _SIP.search(_header(headers, "reason"))
     return int(found.group(1)) if found else None
 
 
@@ -104,6 +132,7 @@ def from_sip(
     """The cause of a leg that ended with `code` `reason`.
 
     `answered`: there had been a 200; `rang`: there had been a 180 or 183.
+    The text of phrase or Reason counts before the Q.850 cause, that before Reason's SIP code and the code.
     An answered leg ended NORMAL unless the message that ended it is itself a failure (code >= 300).
     """
     headers = dict(headers or {})
@@ -122,6 +151,9 @@ def _kind(code: int, reason: str, headers: Mapping[str, str], answered: bool, ra
     q850 = q850_cause(headers)
     if q850 in _BY_Q850:
         return _BY_Q850[q850]
+    told = sip_cause(headers)
+    if code not in _BY_CODE and told in _BY_CODE:
+        code = told
     if rang and code in _RANG_IN_VAIN:
         return CauseKind.NO_ANSWER
     return _BY_CODE.get(code, CauseKind.CARRIER_FAILED)

@@ -40,10 +40,12 @@ def guarded(callback: Callable[..., None]) -> Callable[..., None]:
 
 
 def headers_of(message: str) -> dict[str, str]:
-    """The headers of a SIP message as text; of a repeated one, the first."""
+    """The headers of a SIP message as text; of a repeated one the first, but every Reason (RFC 3326)."""
     head = message.replace("\r\n", "\n").split("\n\n", 1)[0]
     headers: dict[str, str] = {}
     for name, value in _HEADER.findall(head.split("\n", 1)[-1]):
+        if name.lower() == "reason" and name in headers:
+            headers[name] += f", {value}"
         headers.setdefault(name, value)
     return headers
 
