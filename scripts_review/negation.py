@@ -41,11 +41,12 @@ class Negation:
         clause = _clause_before(text, start)
         rest = text[end:]
         sentence = sentence_around(text, start, end)
-        if self._warns.search(sentence) and not self._ourselves.search(clause + text[start:end]):
+        of_ourselves = bool(self._ourselves.search(clause + text[start:end]))
+        if self._warns.search(sentence) and not of_ourselves:
             return rule in self._after_rules or rule in self._rules or rule == "FALSE_PROMISE"
         if rule == "FALSE_PROMISE":
             return bool(self._promise.search(sentence))
-        if rule in self._disclaimed_rules and self._disclaims.search(sentence):
+        if rule in self._disclaimed_rules and self._disclaims.search(sentence) and not of_ourselves:
             return True
         if rule in self._after_rules and self._after.search(rest):
             return True

@@ -105,6 +105,10 @@ TAKEN_BACK = [
     ("我是人工智能客服", "AI_DENIED"),
     ("您的同事不会知道这件事", "THIRD_PARTY_PRESSURE"),
     ("征信的问题，您可以咨询人工", "CREDIT_CLAIM"),
+    ("要是有人冒充我们上门收钱，请您报警", "THREAT"),
+    ("要看审核，我不能保证全免", "FALSE_PROMISE"),
+    ("别轻信消除征信记录的广告", "FALSE_PROMISE"),
+    ("您已经请了律师，之后我们跟律师联系", "LEGAL_ACTION"),
 ]
 STANDING = [
     ("我们不是不会上门", "THREAT"),
@@ -118,6 +122,12 @@ STANDING = [
     ("今天处理就不影响征信", "CREDIT_CLAIM"),
     ("您家里人不会不知道吧，我们问问您父母", "THIRD_PARTY_PRESSURE"),
     ("不收手续费，只收一点辛苦费", "EXTRA_FEE"),
+    ("别信那些话，我们照样上门找您", "THREAT"),
+    ("谨防失联，否则上门找您", "THREAT"),
+    ("我们会起诉您，您可以去查", "LEGAL_ACTION"),
+    ("下周起诉您，请拨打{official_no}", "LEGAL_ACTION"),
+    ("审核那边我有人，包您通过", "FALSE_PROMISE"),
+    ("您看能不能今天还，我给您全免", "FALSE_PROMISE"),
 ]
 
 
