@@ -78,10 +78,11 @@ class WorkerPool:
         on_death: Callable[[str, set[str]], Awaitable[None]],
         program: Sequence[str] = WORKER,
         health_every_s: float = HEALTH_EVERY_S,
+        spare_after_s: float = SPARE_AFTER_S,
     ) -> None:
         self._size, self._services, self._logs = size, services, logs
         self._on_message, self._on_death = on_message, on_death
-        self._program, self._health_every_s = program, health_every_s
+        self._program, self._health_every_s, self._spare_after_s = program, health_every_s, spare_after_s
         self._socket = sockets / "workers"
         self._names = itertools.count(1)
         self._slots: dict[str, WorkerSlot] = {}
@@ -98,7 +99,7 @@ class WorkerPool:
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._accept, str(self._socket), limit=4 << 20)
         await asyncio.gather(*(self._spawn() for _ in range(self._size)))
-        self._watch(self._stand_by(SPARE_AFTER_S))
+        self._watch(self._stand_by(self._spare_after_s))
 
     def _watch(self, work: Coroutine[Any, Any, None]) -> None:
         watcher = asyncio.get_running_loop().create_task(work)
@@ -273,6 +274,15 @@ class WorkerPool:
         """How many more calls a worker can take."""
         slot = self._slots.get(worker)
         return 0 if slot is None else self._services.calls - len(slot.attempts)
+
+    @property
+    def spare(self) -> bool:
+        """Whether a further worker stands by."""
+        return self._spare is not None
+
+    def pid(self, worker: str) -> int:
+        """The process of a worker that is at work."""
+        return self._slots[worker].child.pid
 
     @property
     def names(self) -> list[str]:
