@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.soak.chaos import SHORT, chaos
+from tests.soak.chaos import SHORT, TIGHT, chaos
 
 ATTEMPTS = 700
 MOST_S = 60.0
@@ -15,10 +15,11 @@ MOST_S = 60.0
     ("store", "restarts"), [("sqlite", "owners killed"), ("postgresql", "databases restarted")]
 )
 def test_whatever_dies_the_dial_log_and_the_ledger_agree(store: str, restarts: str) -> None:
-    faults, counts = chaos(store, ATTEMPTS, seed=11, pace=SHORT, limit_s=MOST_S)
+    faults, counts = chaos(store, ATTEMPTS, seed=11, pace=SHORT, limit_s=MOST_S, caps=TIGHT)
     assert faults == []
     assert counts["processes killed"] >= 3
     assert counts[restarts] >= 1
     assert counts["pauses"] >= 1
     assert counts["numbers stopped"] >= 1
     assert counts["dials"] >= ATTEMPTS
+    assert counts["  for FREQ_CONNECTED"] + counts["  for FREQ_ATTEMPTS"] >= 1

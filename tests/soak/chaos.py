@@ -17,6 +17,7 @@ import random
 import signal
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -32,7 +33,7 @@ from sqlalchemy import func, select
 
 from tests.campaign.site import DIGEST, build
 from tests.soak import dialler
-from tests.soak.desks import open_ledger, own_the_store
+from tests.soak.desks import Caps, open_ledger, own_the_store
 from tests.soak.dial_log import Book, count_dials
 from tests.soak.dialler import Post, dial
 from tests.soak.invariants import Happened, Run, broken
@@ -43,13 +44,12 @@ from voicebot.clock import SimulationClock
 from voicebot.store.database import Store, StoreDown
 from voicebot.store.encryption import KeyRing
 from voicebot.store.models import AttemptRow
+from voicebot.store.states import AttemptState
 from voicebot.store.stop_list import NewStop, StopList
 
 PROCESSES = 4
 CAMPAIGNS = ("spring", "autumn")
 TRUNK_LINES = 40
-DIALS_A_PERSON = 3.2
-"""What a person's cases come to, at the least, before caps and budgets end them."""
 FREEZE_S = dialler.LEASE_S + 0.7
 LONGEST_CALL_S = 4.0
 STOPPED_AT_ONCE = 3
@@ -71,14 +71,22 @@ class Pace:
     stop: float = 1.5
 
 
-SHORT = Pace(kill=1.2, restart=5.0, backend=1.0, freeze=0.0, pause=2.0, stop=0.7)
+SHORT = Pace(kill=1.2, restart=4.0, backend=1.0, freeze=3.0, pause=2.0, stop=0.4)
+TIGHT = Caps(connected=1, attempts=2, dials_a_person=1.2)
+"""Caps that a short run meets."""
 
 
 class Chaos:
     """The conductor: starts, kills, pauses, stops, and compares the books at the end."""
 
     def __init__(
-        self, folder: Path, url: str, server: PostgresqlServer | None, attempts: int, seed: int
+        self,
+        folder: Path,
+        url: str,
+        server: PostgresqlServer | None,
+        attempts: int,
+        seed: int,
+        caps: Caps,
     ) -> None:
         self._server, self._attempts = server, attempts
         self._dice = random.Random(seed)
@@ -86,20 +94,29 @@ class Chaos:
         self._context.set_forkserver_preload([dialler.__name__])
         keys = KeyRing.create(folder / "keys.json")
         clock = SimulationClock(datetime(2026, 3, 2, 10, 15, tzinfo=SHANGHAI))
-        self._people = people(round(attempts / DIALS_A_PERSON))
+        self._people = people(round(attempts / caps.dials_a_person))
+        self._indexes = {one.phone: keys.blind_index(one.phone) for one in self._people}
         self._log = folder / "dials"
         self._log.touch()
         self._store: Store
-        self._store, self._ledger = open_ledger(url, keys, clock)
+        self._store, self._ledger = open_ledger(url, keys, clock, caps)
         campaigns = self._enrol(clock, folder)
         self._post = Post(
-            url, keys, clock, campaigns, self._log, None if server else folder / "owner", folder / "stop"
+            url,
+            keys,
+            clock,
+            caps,
+            campaigns,
+            self._log,
+            None if server else folder / "owner",
+            folder / "stop",
         )
         self._stop_list = StopList(self._store, clock)
         self._happened = Happened()
         self._lives = 0
         self._at_work: dict[str, ForkServerProcess] = {}
         self._owner: ForkServerProcess | None = None
+        self._thawing: list[threading.Timer] = []
         self._later: list[tuple[float, Callable[[], None]]] = []
 
     def _enrol(self, clock: SimulationClock, folder: Path) -> tuple[str, ...]:
@@ -171,7 +188,9 @@ class Chaos:
             self._post.owner.unlink(missing_ok=True)
             post = self._post
             self._owner = self._context.Process(
-                target=own_the_store, args=(post.url, post.keys, post.clock, post.owner), daemon=True
+                target=own_the_store,
+                args=(post.url, post.keys, post.clock, post.caps, post.owner),
+                daemon=True,
             )
             self._owner.start()
             while not self._post.owner.exists():
@@ -225,7 +244,10 @@ class Chaos:
         assert pid is not None
         os.kill(pid, signal.SIGSTOP)
         self._happened.counts["processes frozen"] += 1
-        self._later.append((time.monotonic() + FREEZE_S, lambda: _thaw(pid)))
+        thaw = threading.Timer(FREEZE_S, _thaw, [pid])  # also while the store keeps everybody waiting
+        thaw.daemon = True
+        thaw.start()
+        self._thawing.append(thaw)
 
     def _follow_up(self) -> None:
         now = time.monotonic()
@@ -263,12 +285,21 @@ class Chaos:
         self._later.append((begin + self._dice.uniform(0.2, 1.0), resume))
 
     def _stop_numbers(self) -> None:
-        phones = sorted({one.phone for one in self._people} - self._happened.stopped.keys())
-        chosen = self._dice.sample(phones, min(STOPPED_AT_ONCE, len(phones)))
+        """Some that are claimed just now, some others."""
+        phones = sorted(self._indexes.keys() - self._happened.stopped.keys())
+        claimed = self._insist(self._claimed)
+        chosen = [phone for phone in phones if self._indexes[phone] in claimed]
+        chosen += self._dice.sample(phones, min(STOPPED_AT_ONCE, len(phones)))
+        chosen = list(dict.fromkeys(chosen))[:STOPPED_AT_ONCE]
         entries = [NewStop(phone, "CONTACT_REFUSED") for phone in chosen]
         self._insist(lambda: self._stop_list.add_all(entries, "ops-lin", "chaos"))
         self._happened.stopped |= dict.fromkeys(chosen, time.monotonic())
         self._happened.counts["numbers stopped"] += len(chosen)
+
+    def _claimed(self) -> set[bytes]:
+        with self._store.reading() as connection:
+            query = select(AttemptRow.bix).where(AttemptRow.state == AttemptState.CLAIMED)
+            return {bytes(bix) for bix in connection.execute(query).scalars() if bix is not None}
 
     def _keep_up(self) -> None:
         """What a supervisor does on the side: reaps and seals."""
@@ -290,6 +321,8 @@ class Chaos:
 
     def _wind_up(self) -> None:
         """Whatever is open comes to its end, in the ledger's own ways."""
+        for thaw in self._thawing:
+            thaw.join()
         while self._later:
             self._follow_up()
             time.sleep(LOOK_S)
@@ -314,6 +347,7 @@ class Chaos:
             self._post.campaigns,
             self._happened,
             TRUNK_LINES,
+            self._post.caps,
         )
         faults = broken(run)
         self._store.close()
@@ -327,6 +361,9 @@ class Chaos:
             query = select(AttemptRow.state, func.count()).group_by(AttemptRow.state)
             for state, n in connection.execute(query):
                 counts[f"attempts {state}"] = n
+            refused = select(AttemptRow.reason, func.count()).where(AttemptRow.reason.is_not(None))
+            for reason, n in connection.execute(refused.group_by(AttemptRow.reason)):
+                counts[f"  for {reason}"] = n
 
     @property
     def counts(self) -> dict[str, int]:
@@ -342,7 +379,7 @@ def _thaw(pid: int) -> None:
 
 
 def chaos(
-    kind: str, attempts: int, seed: int, pace: Pace, limit_s: float
+    kind: str, attempts: int, seed: int, pace: Pace, limit_s: float, caps: Caps
 ) -> tuple[list[str], dict[str, int]]:
     """One run on a fresh store; what does not hold, and what happened."""
     with ExitStack() as stack:
@@ -351,7 +388,7 @@ def chaos(
         if kind == "postgresql":
             server = stack.enter_context(PostgresqlServer())
             url = server.url()
-        run = Chaos(folder, url, server, attempts, seed)
+        run = Chaos(folder, url, server, attempts, seed, caps)
         return run.run(pace, limit_s), run.counts
 
 
@@ -369,7 +406,12 @@ def main() -> None:
     asked = parser.parse_args()
     print(f"chaos on {asked.store}, {asked.attempts} attempts, seed {asked.seed}", flush=True)
     faults, counts = chaos(
-        asked.store, asked.attempts, asked.seed, SHORT if asked.short else Pace(), asked.limit
+        asked.store,
+        asked.attempts,
+        asked.seed,
+        SHORT if asked.short else Pace(),
+        asked.limit,
+        TIGHT if asked.short else Caps(),
     )
     for what, n in counts.items():
         print(f"  {what:<22}{n:>8}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from multiprocessing.connection import Client, Connection, Listener, wait
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,7 @@ from voicebot.campaign.store_owner import sole_owner
 from voicebot.clock import SimulationClock
 from voicebot.errors import NotReady
 from voicebot.policy.gate import Gate
+from voicebot.policy.overrides import with_overrides
 from voicebot.store.database import Store, StoreDown
 from voicebot.store.encryption import KeyRing
 from voicebot.store.states import AttemptState
@@ -46,11 +48,25 @@ class Desk(Protocol):
     def renew(self) -> None: ...
 
 
-def open_ledger(url: str, keys: KeyRing, clock: SimulationClock) -> tuple[Store, Ledger]:
+@dataclass(frozen=True)
+class Caps:
+    """The caps of a day, as the pack has them or as an institution tightened them."""
+
+    connected: int = 3
+    "Connected calls a debtor."
+    attempts: int = 6
+    "Dials a number."
+    dials_a_person: float = 3.2
+    "What a person's cases come to, at the least, before caps and budgets end them."
+
+
+def open_ledger(url: str, keys: KeyRing, clock: SimulationClock, caps: Caps) -> tuple[Store, Ledger]:
     """The production ledger.  Its log says what is expected here a hundred times: only errors are shown."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     store = _opened(url, keys)
-    return store, Ledger(store, Gate([PACK], clock), clock, recorder_ready=lambda: True)
+    limits = {"freq.connected_debtor_day": caps.connected, "freq.attempts_point_day": caps.attempts}
+    gate = Gate([with_overrides(PACK, limits)], clock)
+    return store, Ledger(store, gate, clock, recorder_ready=lambda: True)
 
 
 def _opened(url: str, keys: KeyRing) -> Store:
@@ -123,9 +139,9 @@ class OwnersDesk:
         return answer
 
 
-def own_the_store(url: str, keys: KeyRing, clock: SimulationClock, socket: Path) -> None:
+def own_the_store(url: str, keys: KeyRing, clock: SimulationClock, caps: Caps, socket: Path) -> None:
     """The owner's process: settles what the last one left, then claims for whoever connects."""
-    store, ledger = open_ledger(url, keys, clock)
+    store, ledger = open_ledger(url, keys, clock, caps)
     with sole_owner(store):
         ledger.settle_left_over()
         with Listener(str(socket), "AF_UNIX") as door:

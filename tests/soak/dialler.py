@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
-from tests.soak.desks import Desk, LedgerDesk, Order, OwnersDesk, open_ledger
+from tests.soak.desks import Caps, Desk, LedgerDesk, Order, OwnersDesk, open_ledger
 from tests.soak.dial_log import Dial, DialLog, End
 from voicebot.campaign.ledger import LostWorker, Outcome
 from voicebot.campaign.reports import STORE_AWAY
@@ -28,8 +28,9 @@ LEASE_S = 3.0
 IDLE_S = 0.01
 AGAIN_AFTER_S = (0.3, 1.5)
 SHORTEST_S, LONGEST_S = 0.02, 0.12
-SOMETIMES = 0.03
-"""Now and then a claimed attempt waits for its permission, or its trunk is not ready."""
+UNREADY, REPEATED, SLOW = 0.03, 0.1, 0.2
+"""How often a trunk is not ready, a report is sent twice, or claimed attempts wait for their permission."""
+SLOWEST_S = 0.2
 ENDS = (Disposition.PTP, Disposition.HUNG_UP, Disposition.CALLBACK, Disposition.VOICEMAIL)
 UNANSWERED = (Disposition.NO_ANSWER, Disposition.NO_ANSWER, Disposition.NO_ANSWER, Disposition.BUSY)
 
@@ -41,6 +42,7 @@ class Post:
     url: str
     keys: KeyRing
     clock: SimulationClock
+    caps: Caps
     campaigns: tuple[str, ...]
     log: Path
     owner: Path | None
@@ -112,6 +114,8 @@ class Dialler:
         self.unreported += [self._outcome(one) for one in over]
         if self.unreported:
             self.log.closed(self.desk.close(self.unreported))
+            if self.dice.random() < REPEATED:
+                self.log.closed(self.desk.close(self.unreported))
             self.unreported = []
 
     def _outcome(self, call: Call) -> Outcome:
@@ -125,8 +129,9 @@ class Dialler:
         orders = self.desk.claim(self.dice.choice(self.post.campaigns), free) if free else []
         if not orders:
             return
-        if self.dice.random() < SOMETIMES:
-            time.sleep(0.05)
+        if self.dice.random() < SLOW:
+            time.sleep(self.dice.uniform(0, SLOWEST_S))
+        if self.dice.random() < UNREADY:
             unready = orders.pop()
             self.unreported.append(Outcome(unready[0], Disposition.NOT_DIALLED, False, why="stopped"))
         asked = time.monotonic()
@@ -164,7 +169,7 @@ def dial(post: Post, process: str, seed: int) -> None:
     calls: list[Call] = []
     unreported: list[Outcome] = []
     while True:
-        store, ledger = open_ledger(post.url, post.keys, post.clock)
+        store, ledger = open_ledger(post.url, post.keys, post.clock, post.caps)
         life = Dialler(post, process, LedgerDesk(ledger, process, LEASE_S), dice, calls, unreported)
         life.log.works(process, ledger.node)
         try:

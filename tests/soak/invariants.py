@@ -9,6 +9,7 @@ from itertools import pairwise
 
 from sqlalchemy import func, select
 
+from tests.soak.desks import Caps
 from tests.soak.dial_log import Book, Dial
 from tests.soak.people_called import Person
 from voicebot.campaign.closing import NOT_DIALLED_TRIES
@@ -18,7 +19,6 @@ from voicebot.store.audit import AuditChain
 from voicebot.store.database import Store
 from voicebot.store.models import AttemptRow, ContactRow, DayUseRow, OutboxRow
 
-CONNECTED_A_DAY, ATTEMPTS_A_DAY = 3, 6
 GRACE_S = 1.5
 """A permission that was given before a pause may be dialled by until it is stale, and the log be late."""
 MOST_SHOWN = 5
@@ -49,6 +49,7 @@ class Run:
     campaigns: Sequence[str]
     happened: Happened
     lines: int
+    caps: Caps
 
 
 def broken(run: Run) -> list[str]:
@@ -89,10 +90,10 @@ def _caps(run: Run) -> Iterator[str]:
     ends = run.book.ends
     for debtor, dials in _debtors(run).items():
         answered = sum(one.attempt not in ends or ends[one.attempt].answered for one in dials)
-        if answered > CONNECTED_A_DAY:
+        if answered > run.caps.connected:
             yield f"{debtor} was connected {answered} times"
     for phone, dials in _phones(run).items():
-        if len(dials) > ATTEMPTS_A_DAY:
+        if len(dials) > run.caps.attempts:
             yield f"the number that ends in {phone[-4:]} was dialled {len(dials)} times"
 
 
@@ -138,7 +139,8 @@ def _forbidden(run: Run) -> Iterator[str]:
 def _closed(run: Run) -> Iterator[str]:
     """Every attempt that was ever begun has ended, once, in the store, in the audit and for its process."""
     with run.store.reading() as connection:
-        rows = connection.execute(select(AttemptRow.id, AttemptRow.phase, AttemptRow.state)).all()
+        query = select(AttemptRow.id, AttemptRow.phase, AttemptRow.state, AttemptRow.dialled_ms)
+        rows = connection.execute(query).all()
         kept = connection.execute(select(OutboxRow.events)).scalars().all()
     noted = Counter(event[1] for events in kept for event in events if event[0] in CLOSINGS)
     states = {row.id: row.state for row in rows}
@@ -148,6 +150,8 @@ def _closed(run: Run) -> Iterator[str]:
             yield f"attempt {row.id} is still {row.state}"
         elif noted[row.id] != wanted:
             yield f"attempt {row.id} is {row.state} and was closed {noted[row.id]} times"
+        elif row.state == "unknown" and row.dialled_ms is None:
+            yield f"attempt {row.id} is unknown and had no permission"
     for one in run.book.dials:
         if states.get(one.attempt) not in ("closed", "unknown"):
             yield f"attempt {one.attempt} was dialled and is {states.get(one.attempt)}"

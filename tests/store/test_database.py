@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
 from pathlib import Path
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import insert, text
 from sqlalchemy.exc import IntegrityError
 
+from tests.store.postgresql_server import PostgresqlServer
 from voicebot.errors import InputError, NotReady
-from voicebot.store.database import Store
+from voicebot.store import database
+from voicebot.store.bulk import Bulk
+from voicebot.store.database import BARRIER_LOCK, Store, StoreDown
 from voicebot.store.encryption import KeyRing
 from voicebot.store.models import Base, DayUseRow, PhoneRow
 
@@ -79,3 +86,50 @@ def test_a_server_that_is_down_is_said_in_one_line(tmp_path: Path, keys: KeyRing
     with pytest.raises(NotReady) as fault:
         Store.open(f"postgresql://nobody@/none?host={tmp_path}", keys)
     assert "\n" not in str(fault.value)
+
+
+def test_what_forbids_calls_waits_for_claims_under_way(store: Store) -> None:
+    seen: list[str] = []
+
+    def forbid() -> None:
+        with store.begin() as connection:
+            store.barrier(connection)
+            seen.append("forbidden")
+
+    with store.begin() as claim:
+        bulk = Bulk(claim)
+        store.hold_barrier(bulk)
+        bulk.send()
+        pause = threading.Thread(target=forbid)
+        pause.start()
+        pause.join(0.3)
+        seen.append("claimed")
+    pause.join(10)
+    assert seen == ["claimed", "forbidden"]
+
+
+def test_a_client_that_froze_within_a_package_holds_up_nobody(
+    postgresql: PostgresqlServer, keys: KeyRing
+) -> None:
+    url = postgresql.url()
+    store = Store.open(url, keys)
+    with psycopg.connect(url) as frozen, contextlib.suppress(psycopg.OperationalError), frozen.pipeline():
+        frozen.execute(f"SELECT pg_advisory_xact_lock({BARRIER_LOCK})")
+        while not store.end_stuck(0.0):  # no Sync was sent: to the server it is neither idle nor done
+            time.sleep(0.01)
+        with store.begin() as connection:
+            store.barrier(connection)
+        assert store.end_stuck(0.0) == 0
+    store.close()
+
+
+def test_a_lock_that_is_held_for_too_long_means_that_the_store_is_busy(
+    postgresql: PostgresqlServer, keys: KeyRing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "LOCK_TIMEOUT_MS", 100)
+    store = Store.open(postgresql.url(), keys)
+    with store.begin() as holder:
+        store.barrier(holder)
+        with pytest.raises(StoreDown), store.begin() as other:
+            store.barrier(other)
+    store.close()

@@ -46,6 +46,7 @@ class Fencing:
 
     def reap(self, longest_call_s: float = LONGEST_CALL_S) -> list[str]:
         """See Ledger.reap."""
+        self._store.end_stuck()
         with self._store.reading() as connection:
             bulk = Bulk(connection)
             now_ms = self._lease_clock(bulk)

@@ -287,7 +287,7 @@ class Ledger:
         """Fences workers of any ledger whose lease ran out: what they had only claimed is planned again.
 
         What they dialled may still be heard of; when no call can last any longer it becomes unknown and is
-        never redialled.  Returns the ids of the unknown ones.
+        never redialled.  Transactions of clients that froze are ended.  Returns the ids of the unknown ones.
         """
         return self._fencing.reap(longest_call_s)
 

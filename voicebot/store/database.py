@@ -38,6 +38,11 @@ BUSY_TIMEOUT_S = 30
 """How long a SQLite writer waits for another one."""
 IDLE_IN_TRANSACTION_MS = 10_000
 """PostgreSQL ends a transaction whose client froze, so that its locks do not stay."""
+LOCK_TIMEOUT_MS = 5_000
+"""Who waits longer for a lock on PostgreSQL is told that the store is busy: whoever holds it is stuck."""
+STUCK_S = 10.0
+"""A client that froze between the statements of one package is idle for no timeout of PostgreSQL's (before
+17): after this, any other machine ends its transaction."""
 CHECKPOINT_PAGES = 4000
 """SQLite copies its log into the file after so much (16 MB): pages that were written often, once."""
 LINK_OPTIONS = {
@@ -60,6 +65,12 @@ _DRIVER_DOWN = (
     psycopg.errors.InternalError,
 )
 _HOLD_BARRIER = Query(f"SELECT pg_advisory_xact_lock_shared({BARRIER_LOCK})")
+_END_STUCK = Query(
+    """SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+        WHERE datname = current_database() AND usename = current_user AND pid <> pg_backend_pid()
+          AND state = 'active' AND wait_event = 'ClientRead' AND xact_start IS NOT NULL
+          AND query NOT ILIKE 'copy%' AND query_start < clock_timestamp() - make_interval(secs => ?)"""
+)
 _WRONG_STATEMENT = 1
 """SQLite's plain SQLITE_ERROR: a statement that is wrong stays wrong, however often it is asked."""
 _ADDRESSES = "It is sqlite:///FILE or postgresql://USER@HOST/NAME."
@@ -163,6 +174,16 @@ class Store:
         if self.is_postgresql:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({BARRIER_LOCK})")
 
+    def end_stuck(self, after_s: float = STUCK_S) -> int:
+        """Ends transactions whose clients froze in the middle of a package; returns how many there were."""
+        if not self.is_postgresql:
+            return 0
+        with self.reading() as connection:
+            ended = int(Bulk(connection).rows(_END_STUCK, after_s)[0][0])
+        if ended:
+            log.warning("stuck_transactions_ended", transactions=ended)
+        return ended
+
     def close(self) -> None:
         """Gives all connections back."""
         self.engine.dispose()
@@ -226,6 +247,7 @@ def _engine(url: str) -> Engine:
         return engine
     if parsed.get_backend_name() == "postgresql":
         options = f"-c idle_in_transaction_session_timeout={IDLE_IN_TRANSACTION_MS}"
+        options += f" -c lock_timeout={LOCK_TIMEOUT_MS}"
         engine = create_engine(
             parsed.set(drivername="postgresql+psycopg"),
             connect_args={"options": options, **LINK_OPTIONS},
