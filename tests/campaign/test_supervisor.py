@@ -291,6 +291,33 @@ async def test_what_is_paused_is_not_claimed(stage: Stage) -> None:
     assert scene.dispositions == {"BUSY": 3}
 
 
+async def test_nothing_is_claimed_while_no_worker_is_registered_with_the_trunk(stage: Stage) -> None:
+    scene = stage("close")
+    await scene.pool.start()
+    (worker,) = scene.pool.names
+    await scene.supervisor._reports.hear(
+        worker, "trunk", {"trunk_ready": False, "trunk_text": "REGISTER: 503 Busy", "trunk_losses": 1}
+    )
+    running = asyncio.create_task(scene.supervisor.run())
+    await asyncio.sleep(1.2)  # the sweep that raises alarms comes once a second
+    numbers = scene.supervisor.numbers()
+    assert scene.site.ledger.progress(scene.campaign_id).planned == 3, "nothing is counted against anybody"
+    assert numbers["held_up_by"] == ["registration with simulated"]
+    assert numbers["registration"] == {
+        "registered": 0,
+        "missing": 1,
+        "losses": 1,
+        "text": "REGISTER: 503 Busy",
+    }
+    assert [alarm["kind"] for alarm in numbers["alarms"]] == ["not_registered"]
+    await scene.supervisor._reports.hear(
+        worker, "trunk", {"trunk_ready": True, "trunk_text": "registered for 300 s", "trunk_losses": 1}
+    )
+    await asyncio.wait_for(running, 10)
+    await scene.pool.stop()
+    assert scene.dispositions == {"BUSY": 3}
+
+
 async def test_what_holds_the_whole_campaign_up_is_named(stage: Stage, site: LedgerSite) -> None:
     scene = stage("close")
     approve(site.store, "revoked", "2026-03-02T10:16:00+08:00")
