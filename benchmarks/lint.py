@@ -63,6 +63,12 @@ def measured(path: Path, rules: LintRules) -> dict[str, Any]:
     data = document.data
     if not isinstance(data, dict) or not (data.get("evasive") or data.get("good")):
         raise document.error("the file must hold lists `evasive` and `good`")
+    for kind in ("evasive", "good"):
+        for place, line in enumerate(data.get(kind) or []):
+            if not isinstance(line, str) and not (
+                isinstance(line, dict) and isinstance(line.get("text"), str)
+            ):
+                raise document.error("a line is a text, or a mapping with its text", (kind, place))
     begun = time.perf_counter()
     evasive = findings_of(data.get("evasive") or [], rules)
     good = findings_of(data.get("good") or [], rules)

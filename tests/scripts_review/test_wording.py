@@ -160,6 +160,22 @@ def test_lines_kept_apart_are_mostly_seen_for_what_they_are() -> None:
         assert figures["false_alarms"] <= 0.05 * figures["good"], name
 
 
+def test_the_benchmark_reads_bare_lines_and_lines_with_their_listener(tmp_path: Path) -> None:
+    path = tmp_path / "lines.yaml"
+    path.write_text(
+        "evasive:\n- 后果自负\n"
+        "- {text: 他的贷款逾期了, meta: {actor: bot, listener: contact, verified: 0}, expect: [DEBT_WORD]}\n"
+        "good:\n- {text: 您的贷款逾期了, listener: debtor, level: 2}\n",
+        encoding="utf-8",
+    )
+    figures = measured(path, RULES)
+    assert (figures["caught"], figures["caught_by_the_rule_meant"], figures["false_alarms"]) == (2, 1, 0)
+    path.write_text("evasive:\n- {words: 后果自负}\n", encoding="utf-8")
+    with pytest.raises(InputError) as fault:
+        measured(path, RULES)
+    assert fault.value.line == 2
+
+
 def test_a_line_that_reads_badly_is_a_warning_with_what_it_is_like() -> None:
     ((rule, found),) = RULES.broken_by("您这种态度，是想让我们动真格的？", DEBTOR)
     assert (rule.id, rule.severity) == ("LIKENESS", "warn")
