@@ -1,7 +1,7 @@
 # voicebot: the commands a person needs.  Every step of set-up is skipped when it is done.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check clean distclean
+.PHONY: help setup demo test soak check clean distclean
 
 help: ## what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -15,6 +15,10 @@ demo: setup ## sets up, then runs the demo campaign: about 20 calls over real SI
 test: ## sets up, then runs every check and test
 	@setup/run.sh test
 	@setup/tests.sh
+
+soak: ## the long runs: 20,000 dials a store while processes and databases die; two machines, one cut off
+	@setup/run.sh test
+	@setup/soak.sh
 
 check: ## style, types and direction of imports (seconds)
 	@setup/core.sh dev

@@ -71,7 +71,7 @@ class Pace:
     stop: float = 1.5
 
 
-SHORT = Pace(kill=1.2, restart=4.0, backend=1.0, freeze=3.0, pause=2.0, stop=0.4)
+SHORT = Pace(kill=1.2, restart=4.0, backend=1.0, freeze=5.0, pause=2.0, stop=0.4)
 TIGHT = Caps(connected=1, attempts=2, dials_a_person=1.2)
 """Caps that a short run meets."""
 

@@ -24,7 +24,7 @@ from voicebot.store.states import Disposition, IllegalMove
 LINES = 12
 STALE_S = 1.0
 """A permission that is older is not dialled by: the process was frozen meanwhile."""
-LEASE_S = 3.0
+LEASE_S = 2.0
 IDLE_S = 0.01
 AGAIN_AFTER_S = (0.3, 1.5)
 SHORTEST_S, LONGEST_S = 0.02, 0.12
