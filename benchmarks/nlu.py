@@ -157,9 +157,7 @@ def printed(figures: dict[str, Any]) -> None:
     print(f"track {figures['track']}, stage {where}, {figures['ms']} ms CPU a text")
     for name in ("heldout", "asr"):
         if one := figures.get(name):
-            print(
-                f"\n{name}: {one['texts']} texts, top-1 {one['top1']}, refused as not understood {one['refused']}"
-            )
+            print(f"\n{name}: {one['texts']} texts, top-1 {one['top1']}, refused {one['refused']}")
             for duty, recall in one["duties"].items():
                 print(f"  duty {duty:14}{recall}")
             print(f"  duties together    {one['duties_together']}")

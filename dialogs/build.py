@@ -27,6 +27,15 @@ from dialogs.track import Track
 
 ROOT = Path(__file__).resolve().parent.parent
 RASA_PYTHON = ROOT / "dialogs" / "rasa" / ".venv" / "bin" / "python"
+COMPONENTS = (
+    "pinyin.py",
+    "homophones.py",
+    "meaning.py",
+    "intents.py",
+    "background.txt",
+    "guard.py",
+    "stage_rules.py",
+)
 TRAINING_LIMIT_S = 900
 """Training takes a minute of CPU; a busy machine may take many times that."""
 
@@ -86,7 +95,7 @@ def sha256_of(path: Path) -> str:
 def _with_components(project: str) -> str:
     """The project's hash together with the code that a model is made with."""
     hashed = hashlib.sha256(project.encode())
-    for name in ("pinyin.py", "meaning.py", "intents.py", "guard.py", "stage_rules.py"):
+    for name in COMPONENTS:
         hashed.update((ROOT / "dialogs" / "rasa" / name).read_bytes())
     return hashed.hexdigest()
 

