@@ -46,8 +46,20 @@ class PortBlock:
             claim.close()
 
 
-def reserve(ip: str, *, max_calls: int, sip_port: int = 0, rtp_port: int = 0) -> PortBlock:
-    """Reserves ports for `max_calls` calls; a port given as 0 is chosen.
+def block_size(max_calls: int) -> int:
+    """How many ports a phone for so many calls takes out of its range."""
+    return -(-(PORTS_PER_CALL * max_calls + 2) // BLOCK) * BLOCK
+
+
+def reserve(
+    ip: str,
+    *,
+    max_calls: int,
+    sip_port: int = 0,
+    rtp_port: int = 0,
+    within: tuple[int, int] = (LOWEST, HIGHEST),
+) -> PortBlock:
+    """Reserves ports for `max_calls` calls; a port given as 0 is chosen `within` (first, last).
 
     Raises PortBusy when the given SIP port is taken, or when no block is free.
     """
@@ -58,17 +70,20 @@ def reserve(ip: str, *, max_calls: int, sip_port: int = 0, rtp_port: int = 0) ->
         )
     if sip_port and rtp_port:
         return PortBlock(sip_port, rtp_port, rtp_count)
-    steps = -(-(rtp_count + 2) // BLOCK)
-    starts = list(range(LOWEST, HIGHEST - steps * BLOCK, BLOCK))
-    turn = random.SystemRandom().randrange(len(starts))
+    size = block_size(max_calls)
+    starts = list(range(-(-within[0] // BLOCK) * BLOCK, within[1] + 2 - size, BLOCK))
+    turn = random.SystemRandom().randrange(len(starts)) if starts else 0
     for start in starts[turn:] + starts[:turn]:
-        if (claims := _claim(ip, [start + step * BLOCK for step in range(steps)])) is None:
+        if (claims := _claim(ip, list(range(start, start + size, BLOCK)))) is None:
             continue
         if all(udp_port_is_free(ip, port) for port in range(start, start + 2 + rtp_count)):
             return PortBlock(sip_port or start, rtp_port or start + 2, rtp_count, claims)
         for claim in claims:
             claim.close()
-    raise PortBusy(f"no block of {rtp_count + 2} free UDP ports on {ip} between {LOWEST} and {HIGHEST}.")
+    raise PortBusy(
+        f"no block of {size} free UDP ports on {ip} between {within[0]} and {within[1]}.",
+        "Widen the range (sip.ports of the site), or run fewer workers.",
+    )
 
 
 def _claim(ip: str, ports: list[int]) -> tuple[socket.socket, ...] | None:

@@ -19,7 +19,7 @@ from sip.engine import CommandFailed, Engine
 from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
 from sip.media import CLOCK_RATE, check_frame_layout
-from sip.ports import PortBlock, reserve
+from sip.ports import HIGHEST, LOWEST, PortBlock, reserve
 from sip.registering import Registering, TrunkStatus
 from sip.trunk import Trunk
 
@@ -40,6 +40,8 @@ class PhoneSettings:
     ip: str = "127.0.0.1"
     sip_port: int = 0
     rtp_port: int = 0
+    ports: tuple[int, int] = (LOWEST, HIGHEST)
+    "First and last of the range that ports are reserved from."
     identity: str | None = None
     max_calls: int = 4
     max_cps: float = 25.0
@@ -91,6 +93,7 @@ class Softphone:
             max_calls=settings.max_calls,
             sip_port=settings.sip_port,
             rtp_port=settings.rtp_port,
+            within=settings.ports,
         )
         identity = settings.identity or f"sip:voicebot@{settings.ip}:{ports.sip_port}"
         engine = Engine(

@@ -53,9 +53,19 @@ class Tts(_Part):
 
 
 class Sip(_Part):
-    """The address that workers send SIP and RTP from."""
+    """The address that workers send SIP and RTP from, and the UDP ports that they may take there."""
 
     ip: str = "127.0.0.1"
+    ports: tuple[int, int] = (16384, 32000)
+    "First and last: what the firewall lets through.  A worker takes a block of at least 64."
+
+    @field_validator("ports")
+    @classmethod
+    def _a_range(cls, ports: tuple[int, int]) -> tuple[int, int]:
+        first, last = ports
+        if not 1024 <= first < last <= 65535:
+            raise ValueError("ports are two numbers from 1024 to 65535, the first one below the last")
+        return ports
 
 
 class Policy(_Part):

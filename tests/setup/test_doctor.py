@@ -177,6 +177,12 @@ def test_an_address_that_is_not_ours_is_found(tmp_path: Path) -> None:
     assert not finding.good and "192.0.2.1" in finding.text
 
 
+def test_a_range_of_ports_that_is_too_small_for_the_workers_is_found(tmp_path: Path) -> None:
+    small = site(tmp_path, workers=3, sip={"ip": "127.0.0.1", "ports": [20000, 20200]})
+    finding = doctor_machine.ports(small)
+    assert not finding.good and "room for 2 of 3 workers; each takes 64" in finding.text
+
+
 def test_a_missing_rasa_environment_is_found(tmp_path: Path) -> None:
     finding = doctor_machine.rasa_environment(site(tmp_path, rasa_python=tmp_path / "python"))
     assert not finding.good and finding.do == "Run: make setup"

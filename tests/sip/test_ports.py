@@ -38,3 +38,23 @@ def test_a_given_port_is_kept_and_a_taken_one_refused() -> None:
     block = reserve(IP, max_calls=4, sip_port=port, rtp_port=40000)
     assert (block.sip_port, block.rtp_port) == (port, 40000)
     block.release()
+
+
+def test_a_range_is_kept_and_a_full_one_is_named() -> None:
+    first = reserve(IP, max_calls=4, within=(20000, 20200))
+    second = reserve(IP, max_calls=4, within=(20000, 20200))
+    assert all(20000 <= port <= 20200 for port in spread(first) | spread(second))
+    with pytest.raises(PortBusy, match="between 20000 and 20200") as refused:
+        reserve(IP, max_calls=4, within=(20000, 20200))
+    assert "sip.ports" in str(refused.value)
+    with pytest.raises(PortBusy):
+        reserve(IP, max_calls=4, within=(20000, 20010))
+    first.release()
+    reserve(IP, max_calls=4, within=(20000, 20200)).release()
+    second.release()
+
+
+def test_a_block_that_ends_with_the_range_is_in_it() -> None:
+    block = reserve(IP, max_calls=4, within=(20032, 20095))
+    assert block.sip_port == 20032
+    block.release()

@@ -123,6 +123,16 @@ def test_a_carrier_with_tls_login_and_registration(tmp_path: Path) -> None:
     assert not trunk.sends_srtp_keys_in_clear
 
 
+@pytest.mark.parametrize("name", ["carrier", "simulated"])
+def test_it_reaches_a_worker_as_it_is(tmp_path: Path, name: str) -> None:
+    """As JSON over the socket; a secret is not in it."""
+    simulated = "    simulated: true\n    gateways: ['127.0.0.1:5070']\n"
+    trunk = trunk_of(tmp_path, CARRIER if name == "carrier" else simulated)
+    sent = trunk.model_dump_json()
+    assert Trunk.model_validate_json(sent).model_dump() == trunk.model_dump()
+    assert "EAST_SECRET" in sent or name == "simulated"
+
+
 def test_a_carrier_that_reads_the_caller_only_where_it_is_asserted(tmp_path: Path) -> None:
     trunk = trunk_of(
         tmp_path,

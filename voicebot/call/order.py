@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from sip.ports import HIGHEST, LOWEST
 from sip.trunk import Trunk
 
 
@@ -65,6 +66,7 @@ class Services(_Message):
     key_file: Path
     "The site's keys: for the knowledge check's keyed hash."
     sip_ip: str
+    sip_ports: tuple[int, int] = (LOWEST, HIGHEST)
     trunk: Trunk
     "Where debtor legs go out.  Its secret is not in here: the worker reads it where the settings say."
     calls: int

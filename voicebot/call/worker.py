@@ -89,6 +89,7 @@ class Worker:
         self._phone = Softphone(
             PhoneSettings(
                 ip=services.sip_ip,
+                ports=services.sip_ports,
                 max_calls=services.calls + CONSULT_AND_SPARE,
                 trunk=services.trunk,
                 takes_calls=False,

@@ -154,6 +154,7 @@ class Station:
             silero=site.models / "silero" / "silero_vad.onnx",
             key_file=site.keys,
             sip_ip=site.sip.ip,
+            sip_ports=site.sip.ports,
             trunk=self.trunk,
             calls=site.legs_per_worker,
             asr_engine=self.speech.engine,

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from matplotlib import font_manager
 
-from sip.ports import reserve
+from sip.errors import PortBusy
+from sip.ports import block_size, reserve
 from sip.softphone import PhoneSettings, Softphone
 from voicebot.cli.finding import Finding
 from voicebot.quality.timeline import CJK_FONTS
@@ -152,11 +153,19 @@ def ports(site: Site) -> Finding:
             return Finding.bad(
                 f"{site.sip.ip} is no address of this machine", "Set sip: {ip: …} in the site's file."
             )
+    first, last = site.sip.ports
+    calls = site.legs_per_worker + OWN_LEGS
     blocks = []
     try:
         for _ in range(site.workers):
-            blocks.append(reserve(site.sip.ip, max_calls=site.legs_per_worker + OWN_LEGS))
+            blocks.append(reserve(site.sip.ip, max_calls=calls, within=site.sip.ports))
+    except PortBusy:
+        return Finding.bad(
+            f"{site.sip.ip}:{first}-{last} has room for {len(blocks)} of {site.workers} workers; "
+            f"each takes {block_size(calls)} UDP ports",
+            "Widen sip: {ports: [first, last]} in the site's file, or run fewer workers.",
+        )
     finally:
         for block in blocks:
             block.release()
-    return Finding.fine(f"free for {site.workers} workers on {site.sip.ip}")
+    return Finding.fine(f"free for {site.workers} workers on {site.sip.ip}, {first} to {last}")
