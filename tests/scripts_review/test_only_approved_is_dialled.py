@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from dialogs.build import RASA_PYTHON, build
 from dialogs.track import Track
-from tests.cli.small_site import BALANCES, CAMPAIGN, LIST, ROOT, SmallSite
+from tests.cli.small_site import ROOT, SmallSite
 from tests.cli.small_site import build as small_site
 from tests.scripts_review import reviewed
 from tests.scripts_review.office import by_hand
@@ -101,15 +102,17 @@ def site(
     """Two campaigns to that phone: simulated.yaml by a simulated clock, real.yaml by the wall's."""
     site = small_site(tmp_path, monkeypatch, capsys)
     site.write("configs/trunks.yaml", f'trunks:\n  east:\n    gateways: ["127.0.0.1:{phone.port}"]\n')
-    campaign = CAMPAIGN.replace("trunk: simulated", "trunk: east") + "calls_per_second: 5\nlines: 4\n"
-    site.write("simulated.yaml", campaign)
-    site.write("real.yaml", re.sub("(?m)^simulation:.*\n", "", campaign))
-    people = range(PEOPLE)
-    rows = [f"{LIST.splitlines()[0]},phone_source,phone_evidence"]
-    rows += [f"A-{n},P-{n},陈志明,138{n:08d},815.60,contract,contract-{n}" for n in people]
-    owed = [BALANCES.splitlines()[0], *(f"A-{n},815.60,2026-03-02T10:14:00" for n in people)]
-    site.write("list.csv", "\n".join(rows) + "\n")
-    site.write("balances.csv", "\n".join(owed) + "\n")
+    campaign = yaml.safe_load((ROOT / "configs/campaigns/demo.yaml").read_text("utf-8"))
+    campaign |= {"name": "small", "trunk": "east", "calls_per_second": 5, "lines": 4}
+    campaign |= {"lists": ["list.csv"], "balances": {"file": "balances.csv"}}
+    del campaign["simulation"]["scenarios"]
+    site.write("simulated.yaml", yaml.safe_dump(campaign, allow_unicode=True))
+    del campaign["simulation"]
+    site.write("real.yaml", yaml.safe_dump(campaign, allow_unicode=True))
+    for ours, demo in (("list.csv", "demo.csv"), ("balances.csv", "demo_balances.csv")):
+        header, row = (ROOT / "configs" / "lists" / demo).read_text("utf-8").splitlines()[:2]
+        rows = (_another(row, number) for number in range(PEOPLE))
+        site.write(ours, "\n".join([header, *rows]) + "\n")
     site.environment |= {
         "VOICEBOT_PROMPTS": str(ROOT / "var" / "prompts"),
         "VOICEBOT_RASA_PYTHON": str(RASA_PYTHON),
@@ -117,6 +120,14 @@ def site(
         "VOICEBOT_WORKERS": "1",
     }
     return site
+
+
+def _another(row: str, number: int) -> str:
+    """The demo's first row as another person's."""
+    own = {"DEMO-01": f"A-{number}", "P-1001": f"P-{number}", "+8613800002001": f"+86139{number:08d}"}
+    for old, new in (own | {"HT-2025-1001": f"HT-{number}"}).items():
+        row = row.replace(old, new)
+    return row
 
 
 class Register:

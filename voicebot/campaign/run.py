@@ -167,6 +167,8 @@ class CampaignRun:
     def _digest(self) -> str:
         """The approved digest, built on this machine; a worker's is the one its campaign is pinned to."""
         digest = approved_digest(self.site, self.campaign, Approvals(self.store))
+        if self.register is not None:  # it may have been revoked since this run's own store was furnished
+            Approvals(self.register).resolve(self.campaign.talk_track)
         if self.joins is not None and digest != read_campaign(self.store, self.joins)[1]:
             raise InputError(f"{self.joins} began with another text of {self.campaign.talk_track}")
         return digest
