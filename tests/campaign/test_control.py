@@ -221,8 +221,8 @@ def test_a_run_that_broke_off_is_gone_on_with(
 
 def test_killed_at_any_moment_nobody_is_dialled_twice(site: LedgerSite, tmp_path: Path) -> None:
     """While it starts, enrols, dials, again and again; then a run comes to the end."""
-    with at_work(site.store, tmp_path, 12, "ring-0.1-0.2-0.5") as nodes:
-        for lived_s in (0.05, 0.3, 0.6, 0.9, 1.3):
+    with at_work(site.store, tmp_path, 30, "ring-0.2-0.4-0.5") as nodes:
+        for lived_s in (0.05, 0.3, 0.6, 1.2):
             node = nodes.start("--calls", "4")
             time.sleep(lived_s)
             node.kill()
@@ -232,8 +232,8 @@ def test_killed_at_any_moment_nobody_is_dialled_twice(site: LedgerSite, tmp_path
     counted = progress(site.store, head.id)
     unknown = {one.case_id for one in site.ledger.unresolved(head.id)}
     assert max(dialled.values()) == 1
-    assert {f"case-{n}" for n in range(12)} - set(dialled) <= unknown, "permitted, killed before the INVITE"
-    assert counted.done == 12, "everybody came to one end"
+    assert {f"case-{n}" for n in range(30)} - set(dialled) <= unknown, "permitted, killed before the INVITE"
+    assert counted.done == 30, "everybody came to one end"
     assert (counted.planned, counted.live, head.state) == (0, 0, "done")
 
 

@@ -37,7 +37,8 @@ def unresolved(
 ) -> None:
     """List the calls that broke off: dialled, and nobody knows what became of them. None is dialled again.
 
-    What a process of this machine held that is gone is closed as UNKNOWN first.
+    What a process held that is gone is closed as UNKNOWN first: of this machine at once, of another one when
+    no call can last any longer.
     """
     site = load_site(site_file)
     configure(logging.ERROR)  # what is settled here is said in words
@@ -51,6 +52,8 @@ def unresolved(
             known = True
             ledger = _ledger(site, found)
             settle_dead_nodes(ledger, Nodes(found), _tell)
+            if found.is_postgresql:  # other machines' leases tell, also when nobody runs any more
+                ledger.reap()
             rows += map(_row, ledger.unresolved(heads[0].id if heads else None))
     if not known:
         raise unknown_campaign(str(campaign))
