@@ -29,6 +29,8 @@ class Wire(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.seen: list[Message] = []
+        self.raw: list[tuple[str, int]] = []
+        "Where datagrams that are no text came from: RTP."
         self._new: asyncio.Queue[Message] = asyncio.Queue()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -36,7 +38,9 @@ class Wire(asyncio.DatagramProtocol):
         self.port: int = transport.get_extra_info("sockname")[1]
 
     def datagram_received(self, data: bytes, addr: tuple[str, int]) -> None:
-        if data.strip():
+        if data[:1] == b"\x80":
+            self.raw.append(addr)
+        elif data.strip():
             message = Message(data.decode("utf-8", "replace"), addr)
             self.seen.append(message)
             self._new.put_nowait(message)
@@ -54,7 +58,7 @@ class Wire(asyncio.DatagramProtocol):
     def count(self, method: str) -> int:
         return sum(message.method == method for message in self.seen)
 
-    def reply(self, request: Message, status: str, body: str = "", tag: str = "far") -> None:
+    def reply(self, request: Message, status: str, body: str = "", *headers: str, tag: str = "far") -> None:
         to = request.headers("To")[0]
         kind = ["Content-Type: application/sdp"] if body else []
         lines = [
@@ -66,6 +70,7 @@ class Wire(asyncio.DatagramProtocol):
             *request.headers("CSeq"),
             f"Contact: <sip:far@127.0.0.1:{self.port}>",
             *kind,
+            *headers,
             f"Content-Length: {len(body)}",
             "",
             body,
