@@ -35,6 +35,8 @@ UTC = ZoneInfo("UTC")
 CARRIED_OUT_WITHIN_S = 3.0
 """A node carries a wish out within a second; one that takes longer is named."""
 LOOK_S = 0.02
+AT_WORK = ("lines_full", "too_fast")
+"""Why a node that dials as fast as it may dials nothing at this instant: not worth a word."""
 CampaignName = Annotated[
     str, typer.Argument(metavar="CAMPAIGN", help="The campaign's name (its newest run) or its id.")
 ]
@@ -251,8 +253,8 @@ def _seen(node: dict[str, Any]) -> str:
 def _print_pacing(node: dict[str, Any]) -> None:
     """What one node's pacing says, where it says anything, and the alarms that are on."""
     pacing = node.get("pacing", {})
-    if why := pacing.get("why_not"):
-        console.print(f"  {node['node']} dials nothing more just now: {why}")
+    if (why := pacing.get("why_not")) and why not in AT_WORK:
+        console.print(f"  {node['node']} dials nothing more just now: {why.replace('_', ' ')}")
     if pacing.get("wanted"):
         console.print(
             f"  abandoned {pacing['abandoned']} of {pacing['wanted']} who wanted an agent "
