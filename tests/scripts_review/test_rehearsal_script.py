@@ -29,9 +29,10 @@ class Engine:
     """Understands only the texts of `knows`; the day that each call was opened with is kept."""
 
     def __init__(self, knows: Mapping[str, Reply]) -> None:
-        self.knows, self.days = knows, []
+        self.knows = knows
+        self.days: list[date] = []
 
-    async def open(self, call_id: str, digest: str, *, flags, slots, today) -> Engine:
+    async def open(self, call_id: str, digest: str, *, today: date, **_: object) -> Engine:
         self.days.append(today)
         return self
 
@@ -120,7 +121,7 @@ def test_the_script_through_every_exit_says_the_same_in_its_file(tmp_path: Path,
     write(calls, tmp_path / "exits.yaml", "contact@1")
     assert load_script(tmp_path / "exits.yaml") == calls
     assert "&id" not in (tmp_path / "exits.yaml").read_text("utf-8"), "a person reads it"
-    ends = {call.command["disposition"] for call in calls.values() if "disposition" in (call.command or {})}
+    ends = {(call.command or {}).get("disposition") for call in calls.values()}
     assert {"COMPLAINT", "DISPUTE", "VULNERABLE", "HUMAN", "CONTACT_REFUSED", "WRONG_PARTY"} <= ends
     assert all(call.today == TODAY and len(call.said) == len(call.intents) for call in calls.values())
 
