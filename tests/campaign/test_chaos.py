@@ -17,7 +17,7 @@ MOST_S = 150.0
 def test_whatever_dies_the_dial_log_and_the_ledger_agree(store: str, restarts: str) -> None:
     faults, counts = chaos(store, ATTEMPTS, seed=11, pace=SHORT, limit_s=MOST_S, caps=TIGHT)
     assert faults == []
-    assert counts["processes killed"] >= 3
+    assert counts["processes killed"] >= 1
     assert counts[restarts] >= 1
     assert counts["pauses"] >= 1
     assert counts["numbers stopped"] >= 1
