@@ -6,6 +6,7 @@ socket; when it dies, its workers die with it.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -63,6 +64,7 @@ class Caps:
 def open_ledger(url: str, keys: KeyRing, clock: SimulationClock, caps: Caps) -> tuple[Store, Ledger]:
     """The production ledger.  Its log says what is expected here a hundred times: only errors are shown."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
     store = _opened(url, keys)
     limits = {"freq.connected_debtor_day": caps.connected, "freq.attempts_point_day": caps.attempts}
     gate = Gate([with_overrides(PACK, limits)], clock)
