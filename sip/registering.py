@@ -26,6 +26,8 @@ REFRESH_AT = 2 / 3
 """Part of the granted time after which it is renewed."""
 FIRST_RETRY_S, LONGEST_RETRY_S = 1.0, 20.0
 """Well under the 32 s after which the stack gives a REGISTER up by itself: see RegistrationAccount.drop."""
+SPACING = 5
+"""A broken connection is looked into no sooner than so many times FIRST_RETRY_S after the last REGISTER."""
 REFUSED_RETRY_S = 60.0
 """A wrong secret does not get better by asking often, and may lock the account."""
 REFUSED = frozenset({401, 403, 404, 407, 420, 421, 423, 493})
@@ -117,10 +119,8 @@ class Registering:
             self._again.set()
 
     def transport_lost(self, why: str) -> None:
-        """A connection broke: over TCP and TLS the binding goes with it."""
+        """A connection broke, to the registrar or to a gateway: asks whether the binding went with it."""
         self._transport = why
-        if self.status.ready:
-            self._become(False, f"the connection broke: {why}")
         self._again.set()
 
     # ---- the loop ----
@@ -129,6 +129,7 @@ class Registering:
         failures = 0
         while True:
             self._again.clear()
+            began = asyncio.get_running_loop().time()
             answer, self._late = self._late or await self._once(), None
             if answer.good:
                 self._anew = False
@@ -140,9 +141,9 @@ class Registering:
                 self._lost(answer)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._again.wait(), wait_s)
-                await asyncio.sleep(
-                    self._first_retry_s if failures else 0
-                )  # a connection that breaks at once
+                if self._late is None:  # some close the connection after each answer
+                    not_before = began + SPACING * self._first_retry_s
+                    await asyncio.sleep(not_before - asyncio.get_running_loop().time())
 
     async def _once(self) -> Answer:
         """One REGISTER and what became of it."""

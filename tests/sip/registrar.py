@@ -77,6 +77,11 @@ class Registrar:
         for writer in list(self._connections):
             writer.transport.abort()
 
+    def refuse(self) -> None:
+        """Breaks every connection and takes no further one."""
+        self._server.close()
+        self.cut()
+
     async def heard(self, method: str, count: int, within_s: float = 8.0) -> list[Request]:
         """Waits until so many requests of this method have come; returns them."""
 

@@ -190,12 +190,28 @@ async def test_a_call_goes_on_while_the_registration_is_lost_and_found() -> None
         await leg.hangup()
 
 
-async def test_a_connection_that_breaks_is_noticed_and_made_again() -> None:
-    async with Registrar(transport="tcp") as registrar, registered(trunk_at(registrar)) as (_, told):
+async def test_a_connection_that_breaks_is_made_again_at_once() -> None:
+    async with Registrar(transport="tcp") as registrar, registered(trunk_at(registrar)) as (phone, told):
+        before = len(registrar.requests)
         registrar.cut()
-        await until(lambda: len(told) >= 3)
-        assert [status.ready for status in told] == [True, False, True]
-        assert told[-1].losses == 1
+        await registrar.heard("REGISTER", before + 1)
+        await asyncio.sleep(0.1)
+        assert phone.trunk_status.ready and [status.ready for status in told] == [True]
+
+
+async def test_a_connection_that_breaks_for_good_is_a_loss() -> None:
+    async with Registrar(transport="tcp") as registrar, registered(trunk_at(registrar)) as (phone, _):
+        registrar.refuse()
+        await until(lambda: not phone.trunk_status.ready)
+        assert phone.trunk_status.losses == 1
+
+
+async def test_a_registrar_that_hangs_up_after_each_answer_is_not_asked_all_the_time() -> None:
+    async with Registrar(transport="tcp") as registrar, registered(trunk_at(registrar)) as (phone, _):
+        for _ in range(12):
+            registrar.cut()
+            await asyncio.sleep(0.1)
+        assert phone.trunk_status.ready and len(registrar.requests) <= 10
 
 
 async def test_the_registrar_says_when_to_come_back() -> None:
