@@ -1,4 +1,4 @@
-"""The counters' key begins with whom they are about: a look-up is cheap before the database has statistics."""
+"""The counters' key begins with whom they are about: cheap before the database has statistics."""
 
 from __future__ import annotations
 
