@@ -13,6 +13,7 @@ import pytest
 from tests.store.stores import SHANGHAI
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
+from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
 from voicebot.store.registers import Agreements, CaseMarks, without_used_up
 from voicebot.store.stop_list import debtor_index
@@ -208,9 +209,9 @@ def test_marks_come_and_go(store: Store, clock: ManualClock) -> None:
 
     def facts() -> dict[str, dict[str, Any]]:
         with store.reading() as connection:
-            found = marks.facts_of(connection, INSTITUTION, ["c-1", "c-2", "c-3"])
+            found = marks.facts(Bulk(connection), INSTITUTION, ["c-1", "c-2", "c-3"])()
             assert found.get("c-1", {}) == marks.facts_in(connection, INSTITUTION, "c-1")
-            assert marks.facts_of(connection, "另一家", ["c-1"]) == {}
+            assert marks.facts(Bulk(connection), "另一家", ["c-1"])() == {}
         return found
 
     assert facts() == {

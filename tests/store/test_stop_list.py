@@ -14,6 +14,7 @@ from sqlalchemy import select, update
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain
+from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
 from voicebot.store.models import AuditRow, StopRemovalRow
 from voicebot.store.people import People
@@ -198,7 +199,7 @@ def test_the_reasons_of_many_at_once_are_those_of_each(office: Office, clock: Ma
     subjects.append(debtor_index(office.store, "甲", "d-1"))
     for institution in ("甲", "乙"):
         with office.store.reading() as connection:
-            together = stop_list.reasons_in(connection, subjects, institution)
+            together = stop_list.reasons(Bulk(connection), subjects, institution)()
             each = {one: stop_list.reason_in(connection, [one], institution) for one in subjects}
         assert together == {one: reason for one, reason in each.items() if reason}
         assert len(together) == (3 if institution == "甲" else 1)

@@ -13,10 +13,6 @@ from voicebot.store.audit import moment_ms
 from voicebot.store.bulk import Bulk, Query
 
 _DEBTORS = Query("SELECT id, bix FROM debtor WHERE id IN ?bigint[]")
-_AGREED_NOW = Query(
-    """SELECT DISTINCT debtor_bix FROM agreement
-        WHERE kind = 'window' AND revoked_ms IS NULL AND from_ms <= ? AND to_ms > ?"""
-)
 _PLANNED = Query(
     """SELECT a.debtor_id, min(a.due_ms) FROM agreement AS g
          JOIN debtor AS d ON d.bix = g.debtor_bix
@@ -34,12 +30,10 @@ class AgreedHours:
 
     def debtors(self, connection: Connection, now: datetime) -> list[bytes]:
         """Blind indexes of the debtors whose agreed hours cover `now`."""
-        at = moment_ms(now)
-        agreed = [bytes(row[0]) for row in Bulk(connection).rows(_AGREED_NOW, at, at)]
-        return sorted(self.covering(connection, agreed, now))
+        return sorted(self.covering(connection, None, now))
 
-    def covering(self, connection: Connection, debtors: Iterable[bytes], now: datetime) -> set[bytes]:
-        """Those of the debtors whose agreed hours cover `now`."""
+    def covering(self, connection: Connection, debtors: Iterable[bytes] | None, now: datetime) -> set[bytes]:
+        """Those of the debtors (None: of all) whose agreed hours cover `now`."""
         stretches = self._agreements.stretches(connection, debtors, now)
         return {bix for bix, found in stretches.items() if any(start <= now < end for start, end in found)}
 

@@ -24,7 +24,8 @@ HELD_UP_BY = {
 }
 """How a person is told what holds a whole campaign up."""
 
-_STATE = Query("SELECT state FROM campaign WHERE id = ?")
+STATE = Query("SELECT state FROM campaign WHERE id = ?")
+"""A campaign's own state, by its id."""
 
 
 def halted(
@@ -36,7 +37,7 @@ def halted(
     Without this, a revoked talk track or a full disk would use up every contact within minutes.  Within the
     campaign's windows but outside of the rules' hours, only those may be asked about who agreed to them.
     """
-    state = bulk.later(_STATE, running.id)
+    state = bulk.later(STATE, running.id)
     approved = facts.approval(bulk, running.digest)
 
     def halt() -> Refusal | None:

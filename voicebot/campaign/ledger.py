@@ -72,7 +72,6 @@ class Ledger:
         self._campaigns = RunningCampaigns(store, gate)
         leases = lease_clock or (workers.server_ms if store.is_postgresql else workers.machine_ms)
         self._facts = facts = FactFinder(store, gate, clock)
-        self._agreed_hours = facts.agreed_hours
         self._trunks, bases, cases = Trunks(store), set[bytes](), CasesClaimed()
         self._closing = Closing(store, clock, facts, self._campaigns)
         self._claiming = Claiming(
@@ -154,7 +153,7 @@ class Ledger:
             opening = running.hours.next_open(wanted)
             if opening == wanted:
                 return wanted
-            agreed = self._agreed_hours.next_opening(connection, running, now)
+            agreed = self._facts.agreed_hours.next_opening(connection, running, now)
         return min((one for one in (opening, agreed) if one is not None), default=None)
 
     def limit_trunk(self, trunk: str, *, lines: int, cps: float, burst: int = 1) -> None:

@@ -12,18 +12,18 @@ from voicebot.campaign.attempts import Ending, Plan
 from voicebot.campaign.closing import Closing
 from voicebot.campaign.counters import Slot
 from voicebot.campaign.events import Events
+from voicebot.campaign.halts import STATE
 from voicebot.campaign.reachability import FAILED_DIALS
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.bindings import phone_binding
-from voicebot.store.bulk import Bulk, Query, json_text
+from voicebot.store.bulk import Bulk, json_text
 from voicebot.store.database import Store
 from voicebot.store.masking import mask_phone
 from voicebot.store.models import AttemptRow, CaseRow, ContactRow, LateReportRow, PhoneRow
 from voicebot.store.states import AttemptState, Disposition
 
-_STATE = Query("SELECT state FROM campaign WHERE id = ?")
 NOBODY_ANSWERED = FAILED_DIALS | {Disposition.CARRIER_FAILED, Disposition.NOT_DIALLED}
 """What a person may find out that gives the day's slot of a connected call back."""
 
@@ -114,7 +114,7 @@ class UnknownCalls:
             row = attempts.find(bulk, [attempt_id])[attempt_id]
             if row.state != AttemptState.UNKNOWN:
                 raise InputError(f"the attempt is {row.state}, not unknown", key=attempt_id)
-            if dial_again and bulk.one(_STATE, row.campaign_id) == ("done",):
+            if dial_again and bulk.one(STATE, row.campaign_id) == ("done",):
                 raise InputError(
                     f"{row.campaign_id} is finished, nobody is called in it any more",
                     "Close it without --dial-again; a new campaign calls again.",

@@ -82,9 +82,7 @@ class Verdicts:
         keys = self._store.keys
         several = [row.phone for person in people if len(person) > 1 for row in person]
         indexes = {phone: keys.blind_index(phone) for phone in several}
-        stopped = finder.stop_list.reasons_in(
-            connection, sorted(set(indexes.values())), self._campaign.institution
-        )
+        stopped = finder.stop_list.reasons(Bulk(connection), indexes.values(), self._campaign.institution)()
         return [
             next((row for row in person if len(person) > 1 and indexes[row.phone] not in stopped), person[0])
             for person in people

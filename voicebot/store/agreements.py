@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from sqlalchemy import Connection, Row, insert, select, update
@@ -33,6 +33,19 @@ _IN_FORCE = Query(
     """SELECT id FROM agreement
         WHERE debtor_bix IN ?bytea[] AND revoked_ms IS NULL AND from_ms <= ? AND to_ms > ?"""
 )
+_WINDOWS = """SELECT debtor_bix, from_ms, to_ms, hours, timezone FROM agreement
+    WHERE kind = 'window' AND revoked_ms IS NULL AND to_ms > ?"""
+_ALL_WINDOWS, _WINDOWS_OF = Query(_WINDOWS), Query(f"{_WINDOWS} AND debtor_bix IN ?bytea[]")
+
+
+class _Window(NamedTuple):
+    """Agreed hours as the store has them."""
+
+    debtor_bix: bytes
+    from_ms: int
+    to_ms: int
+    hours: str | None
+    timezone: str | None
 
 
 @dataclass(frozen=True)
@@ -154,18 +167,13 @@ class Agreements:
 
     def facts_in(self, connection: Connection, debtor_bix: bytes, at: datetime) -> dict[str, Any]:
         """agreed_windows, agreed_extra_call_evidence and agreed_calls_a_day, as far as they cover `at`."""
-        return self.facts_of(connection, [debtor_bix], at).get(debtor_bix, {})
-
-    def facts_of(
-        self, connection: Connection, debtors: Iterable[bytes], at: datetime
-    ) -> dict[bytes, dict[str, Any]]:
-        """The same for many debtors; those without an agreement are left out."""
-        return self.facts(Bulk(connection), debtors, at)()
+        return self.facts(Bulk(connection), [debtor_bix], at)().get(debtor_bix, {})
 
     def facts(
         self, bulk: Bulk, debtors: Iterable[bytes], at: datetime
     ) -> Callable[[], dict[bytes, dict[str, Any]]]:
-        """The same, asked for here and answered when what is returned is called."""
+        """The same for many debtors, without those who have none; asked for here and answered when what is
+        returned is called."""
         now = moment_ms(at)
         asked = bulk.later(_IN_FORCE, sorted(set(debtors)), now, now)
         return lambda: self._facts(bulk.connection, [row[0] for row in asked.rows()], at)
@@ -186,18 +194,17 @@ class Agreements:
         return found
 
     def stretches(
-        self, connection: Connection, debtors: Iterable[bytes], after: datetime
+        self, connection: Connection, debtors: Iterable[bytes] | None, after: datetime
     ) -> dict[bytes, list[tuple[datetime, datetime]]]:
         """By debtor, the agreed hours that end after `after`, in order: those around it, and of daily ones
-        the next days'.  Debtors without any are left out."""
-        query = select(AgreementRow.__table__).where(
-            AgreementRow.debtor_bix.in_(sorted(set(debtors))),
-            AgreementRow.kind == "window",
-            AgreementRow.revoked_ms.is_(None),
-            AgreementRow.to_ms > moment_ms(after),
-        )
+        the next days'.  Debtors without any are left out; `debtors` None: everybody's."""
+        bulk, ends_after = Bulk(connection), moment_ms(after)
+        if debtors is None:
+            rows = bulk.rows(_ALL_WINDOWS, ends_after)
+        else:
+            rows = bulk.rows(_WINDOWS_OF, ends_after, sorted(set(debtors)))
         found: dict[bytes, set[tuple[datetime, datetime]]] = {}
-        for row in connection.execute(query):
+        for row in map(_Window._make, rows):
             first = max(after, _instant(row.from_ms, after))
             for ahead in range(DAYS_AHEAD):
                 for begin, finish in _spans(row, first + timedelta(days=ahead)):
@@ -248,12 +255,13 @@ def _check_kind(kind: Kind, hours: str | None, calls_per_day: int | None, source
         raise InputError(what, "Give 4 for the three of the standard and one more.", key="calls_per_day")
 
 
-def _spans(row: Row[Any], at: datetime) -> Iterator[tuple[datetime, datetime]]:
+def _spans(row: Row[Any] | _Window, at: datetime) -> Iterator[tuple[datetime, datetime]]:
     """The stretches of an agreed window around the date of `at`, cut to its validity."""
     valid = _instant(row.from_ms, at), _instant(row.to_ms, at)
     if row.hours is None:
         yield valid
         return
+    assert row.timezone is not None, "hours are those of a zone"
     zone = ZoneInfo(row.timezone)
     first, last = row.hours.split("-")
     day = at.astimezone(zone).date()

@@ -77,11 +77,7 @@ class Approvals:
     def is_approved(self, digest: str) -> bool:
         """Whether this digest may be spoken."""
         with self._store.reading() as connection:
-            return self.is_approved_in(connection, digest)
-
-    def is_approved_in(self, connection: Connection, digest: str) -> bool:
-        """The same within a transaction."""
-        return self.approval(Bulk(connection), digest)()
+            return self.approval(Bulk(connection), digest)()
 
     def approval(self, bulk: Bulk, digest: str) -> Callable[[], bool]:
         """The same, asked for here and answered when what is returned is called."""

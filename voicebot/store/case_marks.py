@@ -113,18 +113,13 @@ class CaseMarks:
 
     def facts_in(self, connection: Connection, institution: str, case_id: str) -> dict[str, Any]:
         """The marks in force as facts."""
-        return self.facts_of(connection, institution, [case_id]).get(case_id, {})
-
-    def facts_of(
-        self, connection: Connection, institution: str, case_ids: Iterable[str]
-    ) -> dict[str, dict[str, Any]]:
-        """The same for many cases; those without a mark are left out."""
-        return self.facts(Bulk(connection), institution, case_ids)()
+        return self.facts(Bulk(connection), institution, [case_id])().get(case_id, {})
 
     def facts(
         self, bulk: Bulk, institution: str, case_ids: Iterable[str]
     ) -> Callable[[], dict[str, dict[str, Any]]]:
-        """The same, asked for here and answered when what is returned is called."""
+        """The same for many cases, without those that have none; asked for here and answered when what is
+        returned is called."""
         asked = bulk.later(_IN_FORCE, institution, sorted(set(case_ids)), moment_ms(self._clock.now()))
 
         def found() -> dict[str, dict[str, Any]]:

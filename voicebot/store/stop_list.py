@@ -212,16 +212,11 @@ class StopList:
         )
         return connection.execute(query.order_by(StopRow.id).limit(1)).scalar()
 
-    def reasons_in(
-        self, connection: Connection, subjects: Iterable[bytes], institution: str
-    ) -> dict[bytes, str]:
-        """The same for many subjects at once; those that are free are left out."""
-        return self.reasons(Bulk(connection), subjects, institution)()
-
     def reasons(
         self, bulk: Bulk, subjects: Iterable[bytes], institution: str
     ) -> Callable[[], dict[bytes, str]]:
-        """The same, asked for here and answered when what is returned is called."""
+        """The same for many subjects, without those that are free; asked for here and answered when what is
+        returned is called."""
         now, wanted = moment_ms(self._clock.now()), sorted(set(subjects))
         asked = bulk.later(_REASONS, wanted, [institution, EVERYBODY], now)
 

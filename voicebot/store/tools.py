@@ -157,18 +157,13 @@ class Tools:
         """The gate's facts about a caller number; None when it is not registered."""
         if number is None:
             return None
-        return self.facts_of(connection, [number], institution, agency, day).get(number)
-
-    def facts_of(
-        self, connection: Connection, numbers: Iterable[str], institution: str, agency: str | None, day: date
-    ) -> dict[str, dict[str, bool]]:
-        """The same for several numbers; those that are not registered are left out."""
-        return self.facts(Bulk(connection), numbers, institution, agency, day)()
+        return self.facts(Bulk(connection), [number], institution, agency, day)().get(number)
 
     def facts(
         self, bulk: Bulk, numbers: Iterable[str], institution: str, agency: str | None, day: date
     ) -> Callable[[], dict[str, dict[str, bool]]]:
-        """The same, asked for here and answered when what is returned is called."""
+        """The same for several numbers, without those that are not registered; asked for here and answered
+        when what is returned is called."""
         asked = bulk.later(_TOOLS, sorted(set(numbers)))
         return lambda: {row[0]: _facts(_of_cells(*row), institution, agency, day) for row in asked.rows()}
 
