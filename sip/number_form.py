@@ -7,7 +7,8 @@ from enum import StrEnum
 
 from sip.errors import SipError
 
-_E164 = re.compile(r"\+[1-9]\d{2,14}")
+E164 = r"\+[1-9]\d{2,14}"
+"""A regular expression."""
 
 
 class NumberForm(StrEnum):
@@ -21,7 +22,7 @@ class NumberForm(StrEnum):
 
 def written(e164: str, form: NumberForm, country: str) -> str:
     """The user part for a number such as +8613812341234.  Raises SipError, which does not repeat it."""
-    if not _E164.fullmatch(e164):
+    if not re.fullmatch(E164, e164):
         raise SipError("the number is not in E.164.", "It reads + country code and digits.")
     digits = e164[1:]
     if form is NumberForm.PLUS:

@@ -30,6 +30,7 @@ from sip.trunk_settings import (
     HOST,
     Codec,
     EchoTest,
+    HostPort,
     Login,
     OffAllowed,
     Registration,
@@ -60,7 +61,7 @@ class Trunk(BaseModel):
     "mandatory: a gateway without SRTP gets no call; optional: taken where it is offered."
     codecs: tuple[Codec, ...] = ("PCMA", "PCMU")
     "In the order in which they are offered; China's trunks speak A-law."
-    outbound_proxy: str | None = None
+    outbound_proxy: HostPort | None = None
     "host:port that every request goes through."
     login: Login | None = None
     "Answers the carrier's digest challenges, of INVITE and REGISTER."
@@ -144,11 +145,6 @@ class Trunk(BaseModel):
             raise ValueError("codecs: at least one, and each once")
         return codecs
 
-    @field_validator("outbound_proxy")
-    @classmethod
-    def _proxy_is_an_address(cls, proxy: str | None) -> str | None:
-        return proxy if proxy is None else host_port(proxy)
-
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         if self.transport is not Transport.TLS and self.tls != Tls():
@@ -198,9 +194,7 @@ class Trunk(BaseModel):
     def request_uri(self, e164: str) -> str:
         """The Request-URI for a number such as +8613812341234, at the gateway whose turn it is."""
         gateway = self._next_gateway()
-        return (
-            f"sip:{self.prefix}{written(e164, self.number, self.country)}@{gateway}{self._phone}{self._way}"
-        )
+        return f"sip:{self.prefix}{written(e164, self.number, self.country)}@{gateway}{self._phone}{self.way}"
 
     def echo_uri(self) -> str:
         """The Request-URI of the carrier's echo number.  Raises SipError when the trunk has none."""
@@ -208,7 +202,7 @@ class Trunk(BaseModel):
             raise self.fault(
                 "the trunk has no echo number.", "Write echo: {number: ..., caller: ...}.", "echo"
             )
-        return f"sip:{self.echo.number.replace('#', '%23')}@{self._next_gateway()}{self._way}"
+        return f"sip:{self.echo.number.replace('#', '%23')}@{self._next_gateway()}{self.way}"
 
     def caller_uri(self, e164: str) -> str:
         """The URI in From for a caller number."""
@@ -247,7 +241,8 @@ class Trunk(BaseModel):
         return f"sip:{written(e164, self.caller_number, self.country)}@{self.host}{self._phone}"
 
     @property
-    def _way(self) -> str:
+    def way(self) -> str:
+        """What a SIP URI on this trunk ends with: its transport."""
         return "" if self.transport is Transport.UDP else f";transport={self.transport}"
 
     @property

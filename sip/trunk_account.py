@@ -81,15 +81,11 @@ def _account(trunk: Trunk, secret: str, identity: str) -> pj.AccountConfig:
     config.idUri = trunk.account_uri or identity if trunk.gateways else identity
     config.regConfig.retryIntervalSec = config.regConfig.firstRetryIntervalSec = _NO_RETRY
     if trunk.outbound_proxy is not None:
-        config.sipConfig.proxies.append(f"<{_uri(trunk, trunk.outbound_proxy)};lr>")
+        config.sipConfig.proxies.append(f"<sip:{trunk.outbound_proxy}{trunk.way};lr>")
     if trunk.login is not None:
         login = trunk.login
         config.sipConfig.authCreds.append(pj.AuthCredInfo("digest", login.realm, login.user, 0, secret))
     return config
-
-
-def _uri(trunk: Trunk, address: str) -> str:
-    return f"sip:{address}" + ("" if trunk.transport is Transport.UDP else f";transport={trunk.transport}")
 
 
 class _RegisterAccount(pj.Account):  # type: ignore[misc]  # the binding has no types
@@ -156,7 +152,7 @@ class RegistrationAccount:
         self._making += 1
         config = _account(trunk, self._secret, self._identity)
         registration = config.regConfig
-        registration.registrarUri = _uri(trunk, trunk.registrar)
+        registration.registrarUri = f"sip:{trunk.registrar}{trunk.way}"
         registration.registerOnAdd = False
         registration.timeoutSec = trunk.registration.expires_s
         self._account = _RegisterAccount(self._making, self._post)

@@ -10,9 +10,18 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
 from sip.errors import SipError
+from sip.number_form import E164
 
 HOST = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?")
 USER = re.compile(r"[A-Za-z0-9+*#_.!~'()-]+")
@@ -31,6 +40,17 @@ def host_port(address: str) -> str:
     if not HOST.fullmatch(host) or not port.isdecimal() or not 0 < int(port) <= LAST_PORT:
         raise ValueError(f"{address!r} is not host:port")
     return address
+
+
+def uri_user(user: str) -> str:
+    """A user part of a SIP URI, checked.  Raises ValueError."""
+    if not USER.fullmatch(user):
+        raise ValueError("user: letters, digits and +*#_.!~'()- only")
+    return user
+
+
+HostPort = Annotated[str, AfterValidator(host_port)]
+UriUser = Annotated[str, AfterValidator(uri_user)]
 
 
 class Transport(StrEnum):
@@ -120,7 +140,7 @@ def _unusable(key: str, path: Path, why: str) -> SipError:
 class Login(_Part):
     """Who we are to the carrier (digest).  The secret stays outside of the file."""
 
-    user: str
+    user: UriUser
     secret_file: Path | None = None
     secret_env: str | None = None
     realm: str = "*"
@@ -135,13 +155,6 @@ class Login(_Part):
                     f"{name}: a secret never stands in this file; write secret_file: PATH or secret_env: NAME"
                 )
         return data
-
-    @field_validator("user")
-    @classmethod
-    def _user_fits_a_uri(cls, user: str) -> str:
-        if not USER.fullmatch(user):
-            raise ValueError("user: letters, digits and +*#_.!~'()- only")
-        return user
 
     @field_validator("realm")
     @classmethod
@@ -192,24 +205,12 @@ def _secret_in(path: Path) -> str:
 class Registration(_Part):
     """A trunk that wants a REGISTER before it takes calls."""
 
-    registrar: str | None = None
+    registrar: HostPort | None = None
     "host:port; without it the first gateway."
-    user: str | None = None
+    user: UriUser | None = None
     "The user part of the address that is registered; without it the login's user."
     expires_s: int = Field(default=300, ge=20, le=86400)
     "Asked for; the registrar may shorten it.  Renewed after two thirds of what it grants."
-
-    @field_validator("registrar")
-    @classmethod
-    def _registrar_is_an_address(cls, registrar: str | None) -> str | None:
-        return registrar if registrar is None else host_port(registrar)
-
-    @field_validator("user")
-    @classmethod
-    def _user_fits_a_uri(cls, user: str | None) -> str | None:
-        if user is not None and not USER.fullmatch(user):
-            raise ValueError("user: letters, digits and +*#_.!~'()- only")
-        return user
 
 
 class EchoTest(_Part):
@@ -217,5 +218,5 @@ class EchoTest(_Part):
 
     number: str = Field(pattern=r"^\+?[0-9*#]{1,32}$")
     "Dialled as it stands here: never a debtor's."
-    caller: str = Field(pattern=r"^\+[1-9]\d{2,14}$")
+    caller: str = Field(pattern=f"^{E164}$")
     "Our number in From, E.164."

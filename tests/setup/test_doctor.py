@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from sip.errors import SipError
+from sip.trunk import Trunk
 from tests.scripts_review import reviewed
 from tests.scripts_review.office import by_hand
 from voicebot.cli import doctor, doctor_machine, doctor_site
@@ -69,15 +70,19 @@ def slow_gateway() -> Iterator[Gateway]:
     answering.close()
 
 
+def answered(gateway: str, ip: str, *waits_s: tuple[float, ...]) -> str:
+    return answer_to_options(Trunk(name="asked", gateways=(gateway,)), gateway, ip, *waits_s)
+
+
 def test_any_answer_to_options_means_that_somebody_is_there(gateway: Gateway) -> None:
-    assert answer_to_options(gateway.address, "127.0.0.1") == "405 Method Not Allowed"
+    assert answered(gateway.address, "127.0.0.1") == "405 Method Not Allowed"
     [request] = gateway.asked
     assert request.startswith(f"OPTIONS sip:{gateway.address} SIP/2.0\r\n".encode())
     assert request.endswith(b"\r\n\r\n")
 
 
 def test_a_lost_options_is_sent_again(slow_gateway: Gateway) -> None:
-    assert answer_to_options(slow_gateway.address, "127.0.0.1", (0.05, 1.0)).startswith("405")
+    assert answered(slow_gateway.address, "127.0.0.1", (0.05, 1.0)).startswith("405")
     assert len(slow_gateway.asked) == 2
 
 
@@ -85,8 +90,8 @@ def test_nobody_there_is_no_answer() -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as mute:
         mute.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{mute.getsockname()[1]}"
-        assert answer_to_options(address, "127.0.0.1", (0.02, 0.02)) == ""
-    assert answer_to_options("no-such-host.invalid:5060", "127.0.0.1", (0.02,)) == ""
+        assert answered(address, "127.0.0.1", (0.02, 0.02)) == ""
+    assert answered("no-such-host.invalid:5060", "127.0.0.1", (0.02,)) == ""
 
 
 def test_trunks_that_answer_and_one_that_does_not(

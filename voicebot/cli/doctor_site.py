@@ -132,7 +132,7 @@ def trunks(site: Site) -> Finding:
         try:
             trunk.require_files()
             for gateway in trunk.gateways if trunk.options else ():
-                answer = answer_to_options(gateway, site.sip.ip, trunk=trunk)
+                answer = answer_to_options(trunk, gateway, site.sip.ip)
                 (said if answer else wrong).append(_told(trunk, gateway, answer))
             if trunk.registration is not None:
                 status = asyncio.run(try_to_register(trunk, site.sip.ip))

@@ -53,9 +53,7 @@ def needed_models(site: Site) -> list[str]:
 
 def _require_answers(site: Site, trunk: Trunk) -> None:
     """Somebody must answer; calls that go to a silent gateway in its turn may fail."""
-    silent = [
-        gateway for gateway in trunk.gateways if not answer_to_options(gateway, site.sip.ip, trunk=trunk)
-    ]
+    silent = [gateway for gateway in trunk.gateways if not answer_to_options(trunk, gateway, site.sip.ip)]
     if not silent:
         return
     named = f"{' and '.join(silent)} of trunk {trunk.name} did not answer OPTIONS from {site.sip.ip}"

@@ -185,7 +185,7 @@ def _options(trunk: Trunk, ip: str) -> list[Step]:
     for gateway in trunk.gateways:
         began = time.monotonic()
         try:
-            answer = answer_to_options(gateway, ip, trunk=trunk)
+            answer = answer_to_options(trunk, gateway, ip)
             text = f"{gateway} answers {answer}" if answer else f"{gateway} does not answer"
         except SipError as fault:
             answer, text = "", str(fault)

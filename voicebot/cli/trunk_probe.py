@@ -17,23 +17,19 @@ MOST_BYTES = 65535
 REGISTERED_WITHIN_S = 6.0
 
 
-def answer_to_options(
-    gateway: str, ip: str, waits_s: tuple[float, ...] = ATTEMPTS_S, *, trunk: Trunk | None = None
-) -> str:
+def answer_to_options(trunk: Trunk, gateway: str, ip: str, waits_s: tuple[float, ...] = ATTEMPTS_S) -> str:
     """The status line's code and reason ("200 OK"), or "" when nothing came.
 
     `gateway` is host:port, `ip` the address to send from.  Of `trunk` the transport, the certificates and the
-    outbound proxy count; without it UDP.  An unknown host or a refused port is "" too; a certificate that is
-    not accepted raises SipError.
+    outbound proxy count.  An unknown host or a refused port is "" too; a certificate that is not accepted
+    raises SipError.
     """
-    transport = trunk.transport if trunk is not None else Transport.UDP
-    there = (trunk.outbound_proxy if trunk is not None else None) or gateway
+    there = trunk.outbound_proxy or gateway
     try:
-        if transport is Transport.UDP:
+        if trunk.transport is Transport.UDP:
             return _over_udp(gateway, there, ip, waits_s)
         return _over_stream(gateway, there, ip, sum(waits_s), trunk)
     except ssl.SSLCertVerificationError as fault:
-        assert trunk is not None
         raise trunk.fault(
             f"the certificate of {there} is not accepted: {fault.verify_message}.",
             "Name its authority in tls.ca, or the gateway as its certificate does.",
@@ -65,8 +61,7 @@ def _over_udp(gateway: str, there: str, ip: str, waits_s: tuple[float, ...]) -> 
     return ""
 
 
-def _over_stream(gateway: str, there: str, ip: str, within_s: float, trunk: Trunk | None) -> str:
-    assert trunk is not None
+def _over_stream(gateway: str, there: str, ip: str, within_s: float, trunk: Trunk) -> str:
     with socket.create_connection(_address(there), within_s, source_address=(ip, 0)) as link:
         if trunk.transport is Transport.TLS:
             try:
