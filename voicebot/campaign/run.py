@@ -184,7 +184,13 @@ class CampaignRun:
             return self.joins
         assert self.lists is not None, "a run has lists"
         return begin_or_go_on(
-            *(self.store, ledger, self.clock, self.campaign, digest, self.lists, self.tell),
+            self.store,
+            ledger,
+            self.clock,
+            self.campaign,
+            digest,
+            self.lists,
+            self.tell,
             afresh=self.afresh,
             enrolling=self.watcher.enrolling,
         )

@@ -19,6 +19,7 @@ from typing import Any
 
 import structlog
 
+from sip.registering import TrunkStatus
 from voicebot.call.link import Link, LinkLost
 from voicebot.call.order import DialOrder, Services
 from voicebot.campaign.children import Child
@@ -46,13 +47,15 @@ class WorkerSlot:
     def __init__(self, name: str, child: Child, link: Link) -> None:
         self.name, self.child, self.link = name, child, link
         self.attempts: set[str] = set()
-        self.trunk_ready, self.trunk_text, self.trunk_losses = True, "", 0
+        self.trunk = TrunkStatus(True, "")
 
     def hear_of_trunk(self, facts: dict[str, Any]) -> None:
         """What it says of its registration; a worker that says nothing needs none."""
-        self.trunk_ready = bool(facts.get("trunk_ready", True))
-        self.trunk_text = str(facts.get("trunk_text", ""))
-        self.trunk_losses = int(facts.get("trunk_losses", 0))
+        self.trunk = TrunkStatus(
+            bool(facts.get("trunk_ready", True)),
+            str(facts.get("trunk_text", "")),
+            int(facts.get("trunk_losses", 0)),
+        )
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,7 @@ class WorkerPool:
         self._spare: Newcomer | None = None
         self._restarts: deque[float] = deque()
         self._starting = 0
-        self._stopping = False
-        self._ending = asyncio.Event()
+        self._stopping = asyncio.Event()
 
     async def start(self) -> None:
         self._server = await asyncio.start_unix_server(self._accept, str(self._socket), limit=4 << 20)
@@ -131,7 +133,7 @@ class WorkerPool:
                 name, [*self._program, "--socket", str(self._socket), "--name", name], self._logs
             )
             self._children.add(child)
-            if self._stopping:  # `stop` did not see it
+            if self._stopping.is_set():  # `stop` did not see it
                 raise RuntimeError("the run ends")
             return Newcomer(name, child, await _said_hello(hello, child))
         except (OSError, TimeoutError, RuntimeError) as fault:
@@ -167,8 +169,8 @@ class WorkerPool:
     async def _stand_by(self, after_s: float = 0.0) -> None:
         """Has a further worker ready for the next death."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._ending.wait(), after_s)
-        if self._spare is not None or self._stopping:
+            await asyncio.wait_for(self._stopping.wait(), after_s)
+        if self._spare is not None or self._stopping.is_set():
             return
         try:
             self._spare = await self._hire()
@@ -180,7 +182,7 @@ class WorkerPool:
         code = await slot.child.process.wait()
         health.cancel()
         self._children.discard(slot.child)
-        if self._stopping:
+        if self._stopping.is_set():
             return  # `stop` asks what it still held
         self._starting += 1  # before the slot goes: a pool that replaces its last worker is not at its end
         del self._slots[slot.name]
@@ -199,7 +201,7 @@ class WorkerPool:
             log.error("worker_not_mourned", worker=slot.name, fault=type(fault).__name__)
 
     async def _replace(self) -> None:
-        while not self._stopping and self._may_restart():
+        while not self._stopping.is_set() and self._may_restart():
             try:
                 await self._spawn()
                 return
@@ -242,7 +244,7 @@ class WorkerPool:
 
     def free(self) -> list[str]:
         """Workers that can take another call, the emptiest first.  None without its registration can."""
-        ready = [s for s in self._slots.values() if s.trunk_ready and len(s.attempts) < self._services.calls]
+        ready = [s for s in self._slots.values() if s.trunk.ready and len(s.attempts) < self._services.calls]
         return [slot.name for slot in sorted(ready, key=lambda slot: len(slot.attempts))]
 
     @property
@@ -258,12 +260,12 @@ class WorkerPool:
     def registration(self) -> dict[str, Any]:
         """How the workers are registered with the trunk: for status and alarms."""
         slots = list(self._slots.values())
-        without = [slot for slot in slots if not slot.trunk_ready]
+        without = [slot.trunk for slot in slots if not slot.trunk.ready]
         return {
             "registered": len(slots) - len(without),
             "missing": len(without),
-            "losses": sum(slot.trunk_losses for slot in slots),
-            "text": without[0].trunk_text if without else "",
+            "losses": sum(slot.trunk.losses for slot in slots),
+            "text": without[0].text if without else "",
         }
 
     @property
@@ -318,8 +320,7 @@ class WorkerPool:
 
     async def stop(self) -> None:
         """Ends every worker, also one that is just starting; what it still held is reported as at a death."""
-        self._stopping = True
-        self._ending.set()
+        self._stopping.set()
         for slot in self._slots.values():
             slot.link.tell("stop")
         await asyncio.gather(*(child.stop() for child in list(self._children)))

@@ -85,7 +85,7 @@ def _work(site: Site, store: Store, head: CampaignHead) -> RunResult:
     console.print(f"{head.id}: working on it; logs {folder / 'logs'}")
     with LiveTable(campaign.name, console=console) as table:
         run = CampaignRun(
-            *(site, campaign, store, site.gate(clock), clock, folder, table, _say, _tell), joins=head.id
+            site, campaign, store, site.gate(clock), clock, folder, table, _say, _tell, joins=head.id
         )
         result = asyncio.run(run.run())
     console.print(f"{head.id}: this machine's part ended {datetime.now():%Y-%m-%d %H:%M}")
