@@ -11,6 +11,7 @@ import typer
 from scripts_review.preparing import queue
 from scripts_review.site_desk import OWN_KEYS, key_of, opened, passphrase
 from scripts_review.transfer import bring_in, export_version, read_bundle
+from voicebot.console import counted
 from voicebot.errors import InputError
 from voicebot.store.approvals import why_not
 from voicebot.store.review_record import Standing
@@ -142,11 +143,6 @@ def import_(
     if not as_json:
         typer.echo(counted(new, "new signature"))
     _print(standing, as_json)
-
-
-def counted(number: int, what: str) -> str:
-    """Like 1 signature, 2 signatures."""
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def as_data(standing: Standing) -> dict[str, Any]:

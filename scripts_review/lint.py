@@ -6,7 +6,7 @@ nor what is only hinted at.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,9 @@ from dialogs.rules import Rule
 from dialogs.track import Line, Track
 from scripts_review.lint_rules import LineRule, LintRules, Meta, Severity
 from scripts_review.track_rules import track_faults
+
+Broken = list[tuple[LineRule, str]]
+"""The rules that a line breaks, each with what was found."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +52,8 @@ def lint(path: Path, rules: LintRules | None = None) -> list[Finding]:
     """
     rules = rules or LintRules.load()
     track = Track.load(path)
-    findings = [*_line_findings(track, rules), *_track_findings(track, rules)]
+    broken = {line.id: rules.broken_by(line.text, _heard_by(line)) for line in track.lines.values()}
+    findings = [*_line_findings(track, broken), *_track_findings(track, rules, broken)]
     if track.lint != rules.version:
         findings.append(
             Finding(
@@ -69,16 +73,18 @@ def is_clean(findings: list[Finding]) -> bool:
     return not any(finding.severity == "error" for finding in findings)
 
 
-def _line_findings(track: Track, rules: LintRules) -> list[Finding]:
-    findings = []
-    for line in track.lines.values():
-        for rule, found in rules.broken_by(line.text, _heard_by(line)):
-            findings.append(_found_in_line(track, line.id, line.id, rule, found))
-    return findings
+def _line_findings(track: Track, broken: Mapping[str, Broken]) -> list[Finding]:
+    return [
+        _found_in_line(track, name, name, rule, found)
+        for name, rules_found in broken.items()
+        for rule, found in rules_found
+    ]
 
 
-def _joint_findings(track: Track, steps: Iterable[Rule], rules: LintRules) -> list[Finding]:
-    """What two lines say only together, one after the other."""
+def _joint_findings(
+    track: Track, steps: Iterable[Rule], rules: LintRules, broken: Mapping[str, Broken]
+) -> list[Finding]:
+    """What two lines say only together, one after the other; `broken`: what each says alone."""
     pairs = {
         pair: None
         for one in steps
@@ -87,7 +93,7 @@ def _joint_findings(track: Track, steps: Iterable[Rule], rules: LintRules) -> li
     findings = []
     for names in pairs:
         first, second = (track.lines[name] for name in names)
-        alone = {rule.id for one in (first, second) for rule, _ in rules.broken_by(one.text, _heard_by(one))}
+        alone = {rule.id for name in names for rule, _ in broken[name]}
         # who hears both may hear either
         metas = sorted((_heard_by(first), _heard_by(second)), key=lambda meta: meta.knows_the_debt)
         heard_by = replace(metas[1], flags=metas[0].flags | metas[1].flags)
@@ -108,13 +114,13 @@ def _found_in_line(track: Track, name: str, place: str, rule: LineRule, found: s
     return Finding(rule.id, rule.severity, place, found, rule.why, rule.mend, str(at.where), at.line)
 
 
-def _track_findings(track: Track, rules: LintRules) -> list[Finding]:
+def _track_findings(track: Track, rules: LintRules, broken: Mapping[str, Broken]) -> list[Finding]:
     try:
         steps = check(track)
     except TrackError as fault:
         where = (str(fault.where), fault.line)
         return [Finding("T-COMPILE", "error", fault.key or "track", fault.what, "", fault.do, *where)]
-    findings = _joint_findings(track, steps, rules)
+    findings = _joint_findings(track, steps, rules, broken)
     for name, place, found in track_faults(track, steps):
         rule = rules.track[name]
         at = track.error("", _place_in_file(track, place))

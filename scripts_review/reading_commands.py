@@ -12,12 +12,13 @@ import typer
 from dialogs.track import Track
 from scripts_review import paths, reading
 from scripts_review.comparison import compare
-from scripts_review.desk_commands import AsJson, SiteFile, as_data, counted, waits_for
+from scripts_review.desk_commands import AsJson, SiteFile, as_data, waits_for
 from scripts_review.lint import Finding, is_clean, lint
 from scripts_review.preparing import is_built
 from scripts_review.prompts import rendered
 from scripts_review.site_desk import Opened, is_file, manifest_of, opened
 from scripts_review.verification import verify as verify_store
+from voicebot.console import counted
 from voicebot.store.review_record import Standing
 from voicebot.store.track_states import SPEAKABLE, TrackState
 from voicebot.store.track_versions import TrackContent

@@ -36,10 +36,9 @@ class Wording:
 
         Phrases are broad: they are not believed in a sentence that reads well.
         """
-        for own in (re.compile(pattern),) if pattern else ():
-            for match in own.finditer(line.text):
-                if self._stands(rule, line.text, *match.span()):
-                    return line.quote(*match.span())
+        for match in re.finditer(pattern, line.text) if pattern else ():
+            if self._stands(rule, line.text, *match.span()):
+                return line.quote(*match.span())
         for phrase in self.phrases.get(rule, ()):
             for match in phrase.finditer(line.text):
                 sentence = sentence_around(line.text, *match.span())

@@ -31,6 +31,11 @@ def told(fault: InputError | TrackError | SipError) -> str:
     return " ".join(part.strip() for part in text.splitlines())
 
 
+def counted(number: int, what: str) -> str:
+    """Like 1 signature, 2 signatures."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def _exit_code(app: typer.Typer, name: str) -> int:
     try:
         code = app(prog_name=name, standalone_mode=False)

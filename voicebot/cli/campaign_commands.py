@@ -24,6 +24,7 @@ from voicebot.campaign.nodes import Node, Nodes
 from voicebot.campaign.progress import progress
 from voicebot.cli.site_store import AsJson, SiteFile, StoreUrl
 from voicebot.clock import WallClock
+from voicebot.console import counted
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
@@ -155,9 +156,9 @@ def _said(wish: Wish, head: CampaignHead, done: _Done) -> str:
         }
         return f"{head.id} is not running now: {states[wish]}."
     calls = sum(int(node.numbers.get("calls", 0)) for node in done.nodes)
-    where = f"{len(done.nodes)} node{'s' if len(done.nodes) > 1 else ''}"
+    where = counted(len(done.nodes), "node")
     line = f"{head.id}: {words[wish]}, in force on {where} after {done.seconds:.2f} s"
-    line += f"; {calls} call{'s' if calls != 1 else ''} in progress."
+    line += f"; {counted(calls, 'call')} in progress."
     for node in done.late:
         line += f" Node {node.id} on {_machine(node)} has not answered: what it may dial, the gate refuses."
     return line
