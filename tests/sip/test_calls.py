@@ -12,6 +12,7 @@ from sip.leg import Leg, LegState
 from sip.softphone import PhoneSettings, Softphone
 from tests.sip.far_end import FarEnd
 from tests.sip.heard import Ticks
+from tests.sip.legs import slots_are_free
 
 pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
 
@@ -23,15 +24,6 @@ def kinds(leg: Leg) -> list[str]:
         if (event := leg.events.get_nowait()).kind != "media":
             seen.append(event.kind)
     return seen
-
-
-async def free_slots(phone: Softphone) -> int:
-    """Slots in use once the last BYE is answered."""
-    for _ in range(100):
-        if phone.slots_in_use() == 0:
-            return 0
-        await asyncio.sleep(0.02)
-    return phone.slots_in_use()
 
 
 async def test_the_callee_answers_and_hangs_up(phone: Softphone, far: FarEnd) -> None:
@@ -55,7 +47,7 @@ async def test_the_callee_answers_and_hangs_up(phone: Softphone, far: FarEnd) ->
     cause = await asyncio.wait_for(leg.ended, 5)
     assert (cause.kind, cause.remote) == (CauseKind.NORMAL, True)
     assert kinds(leg) == ["ringing", "answered", "ended"]
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +70,7 @@ async def test_the_callee_refuses(
     assert (cause.code, cause.kind, cause.remote) == (code, kind, True)
     assert leg.answered.cancelled()
     assert kinds(leg) == ["ended"]
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
 
 
 async def test_nobody_answers_and_we_cancel(phone: Softphone, far: FarEnd) -> None:
@@ -93,7 +85,7 @@ async def test_nobody_answers_and_we_cancel(phone: Softphone, far: FarEnd) -> No
     cause = await asyncio.wait_for(leg.ended, 5)
     assert (cause.kind, cause.remote) == (CauseKind.CANCELLED, False)
     assert (await far.event("ended"))["kind"] == CauseKind.CANCELLED
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
     await leg.hangup()  # after the end: nothing
 
 
@@ -109,7 +101,7 @@ async def test_fifty_calls_are_dialled_and_cancelled_at_once(phone: Softphone, f
         leg = await phone.dial(far.uri())
         await leg.hangup()
         assert (await asyncio.wait_for(leg.ended, 5)).kind is CauseKind.CANCELLED
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
     assert await far.do("slots") == 0
 
 
@@ -124,7 +116,7 @@ async def test_hanging_up_while_the_answer_is_on_its_way(phone: Softphone, far: 
         await asyncio.wait_for(leg.ended, 5)
         await answering
         await far.event("ended", leg=incoming["leg"])
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
     assert await far.do("slots") == 0
 
 
@@ -137,7 +129,7 @@ async def test_every_line_is_taken(far: FarEnd) -> None:
         for leg in legs:
             await leg.hangup()
             await asyncio.wait_for(leg.ended, 5)
-        assert await free_slots(phone) == 0
+        await slots_are_free(phone)
         again = await phone.dial(far.uri())
         await again.hangup()
 
@@ -149,7 +141,7 @@ async def test_all_lines_can_be_dialled_at_the_same_moment(phone: Softphone, far
     assert all(isinstance(refused, NoSlot) for refused in dialled if refused not in legs)
     for leg in legs:
         await leg.hangup()
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
 
 
 async def test_a_dial_that_is_given_up_leaves_no_call(phone: Softphone, far: FarEnd) -> None:
@@ -159,7 +151,7 @@ async def test_a_dial_that_is_given_up_leaves_no_call(phone: Softphone, far: Far
         if not dialling.cancel():
             await (await dialling).hangup()
         await asyncio.wait({dialling})
-    assert await free_slots(phone) == 0
+    await slots_are_free(phone)
     await asyncio.sleep(0.1)
     assert await far.do("slots") == 0
 
@@ -224,7 +216,7 @@ async def test_slots_return_to_zero_and_ports_are_used_again(phone: Softphone, f
         for leg in legs:
             await asyncio.wait_for(leg.ended, 5)
         assert all(len(taken.times) >= 5 for taken in ticks)
-        assert await free_slots(phone) == 0
+        await slots_are_free(phone)
 
 
 async def test_stopping_the_phone_ends_its_legs(far: FarEnd) -> None:

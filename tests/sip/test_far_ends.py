@@ -10,6 +10,7 @@ import pytest
 from sip.cause import Cause, CauseKind
 from sip.leg import Leg, LegState
 from sip.softphone import Softphone
+from tests.sip.legs import kinds, slots_are_free
 from tests.sip.sipp import Sipp, agrees, answers, asks, hears, sdp, sipp, takes, waits
 
 pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
@@ -37,18 +38,6 @@ async def hung_up(leg: Leg, far: Sipp) -> None:
     await leg.hangup()
     assert (await end_of(leg)).kind is CauseKind.NORMAL
     await far.done()
-
-
-def kinds(leg: Leg) -> list[str]:
-    return [leg.events.get_nowait().kind for _ in range(leg.events.qsize())]
-
-
-async def slots_are_free(phone: Softphone) -> None:
-    for _ in range(100):
-        if not phone.slots_in_use():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("a call slot is not given back")
 
 
 # ---- refusals ----

@@ -10,17 +10,10 @@ import pytest
 from sip.cause import CauseKind
 from sip.leg import Leg, LegState
 from sip.softphone import PhoneSettings, Softphone
+from tests.sip.legs import kinds, slots_are_free
 from tests.sip.wire import Wire, wire
 
 pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
-
-
-async def slots_are_free(phone: Softphone) -> None:
-    for _ in range(100):
-        if not phone.slots_in_use():
-            return
-        await asyncio.sleep(0.02)
-    raise AssertionError("a call slot is not given back")
 
 
 async def test_a_repeated_200_is_acknowledged_again_and_answers_once(phone: Softphone) -> None:
@@ -34,7 +27,7 @@ async def test_a_repeated_200_is_acknowledged_again_and_answers_once(phone: Soft
         assert far.count("ACK") == 3 and far.count("BYE") == 0
         await leg.hangup()
         far.reply(await far.next("BYE"), "200 OK")
-        assert [leg.events.get_nowait().kind for _ in range(leg.events.qsize())].count("answered") == 1
+        assert kinds(leg).count("answered") == 1
     await slots_are_free(phone)
 
 

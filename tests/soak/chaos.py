@@ -11,20 +11,15 @@ log, which lies outside of any database, and the store must agree (`invariants`)
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import os
 import random
-import signal
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,10 +27,10 @@ import psycopg
 from sqlalchemy import func, select
 
 from tests.campaign.site import DIGEST, build
-from tests.soak import dialler
-from tests.soak.desks import Caps, open_ledger, own_the_store
+from tests.soak.crew import Crew
+from tests.soak.desks import Caps, open_ledger
 from tests.soak.dial_log import Book, count_dials
-from tests.soak.dialler import Post, dial
+from tests.soak.dialler import Post
 from tests.soak.invariants import Happened, Run, broken
 from tests.soak.people_called import people, rows_of
 from tests.store.postgresql_server import PostgresqlServer
@@ -47,10 +42,8 @@ from voicebot.store.models import AttemptRow
 from voicebot.store.states import AttemptState
 from voicebot.store.stop_list import NewStop, StopList
 
-PROCESSES = 4
 CAMPAIGNS = ("spring", "autumn")
 TRUNK_LINES = 40
-FREEZE_S = dialler.LEASE_S + 0.7
 LONGEST_CALL_S = 4.0
 STOPPED_AT_ONCE = 3
 LOOK_S = 0.05
@@ -90,8 +83,6 @@ class Chaos:
     ) -> None:
         self._server, self._attempts = server, attempts
         self._dice = random.Random(seed)
-        self._context = multiprocessing.get_context("forkserver")
-        self._context.set_forkserver_preload([dialler.__name__])
         keys = KeyRing.create(folder / "keys.json")
         clock = SimulationClock(datetime(2026, 3, 2, 10, 15, tzinfo=SHANGHAI))
         self._people = people(round(attempts / caps.dials_a_person))
@@ -113,10 +104,7 @@ class Chaos:
         )
         self._stop_list = StopList(self._store, clock)
         self._happened = Happened()
-        self._lives = 0
-        self._at_work: dict[str, ForkServerProcess] = {}
-        self._owner: ForkServerProcess | None = None
-        self._thawing: list[threading.Timer] = []
+        self._crew = Crew(self._post, self._dice, self._happened)
         self._later: list[tuple[float, Callable[[], None]]] = []
 
     def _enrol(self, clock: SimulationClock, folder: Path) -> tuple[str, ...]:
@@ -136,7 +124,7 @@ class Chaos:
         """Until so many attempts are dialled and each thing has happened that may, or `limit_s` are over;
         returns what does not hold."""
         began = time.monotonic()
-        self._start_all()
+        self._crew.start()
         acts = list(self._acts(pace))
         due = {one: began + self._after(mean) for one, mean in acts}
         means = dict(acts)
@@ -176,87 +164,29 @@ class Chaos:
             kinds += [
                 (self._restart_database, pace.restart),
                 (self._end_a_backend, pace.backend),
-                (self._freeze_one, pace.freeze),
+                (self._crew.freeze_one, pace.freeze),
                 (self._keep_up, 0.5),
             ]
         else:
-            kinds.append((self._kill_owner, pace.restart))
+            kinds.append((self._crew.kill_owner, pace.restart))
         return ((act, mean) for act, mean in kinds if mean)
-
-    def _start_all(self) -> None:
-        if self._post.owner is not None:
-            self._post.owner.unlink(missing_ok=True)
-            post = self._post
-            self._owner = self._context.Process(
-                target=own_the_store,
-                args=(post.url, post.keys, post.clock, post.caps, post.owner),
-                daemon=True,
-            )
-            self._owner.start()
-            while not self._post.owner.exists():
-                if not self._owner.is_alive():
-                    raise RuntimeError("the store's owner did not start")
-                time.sleep(0.01)
-            time.sleep(0.05)
-        for _ in range(PROCESSES):
-            self._start_one()
-
-    def _start_one(self) -> None:
-        self._lives += 1
-        name = f"p{self._lives}"
-        process = self._context.Process(
-            target=dial, args=(self._post, name, self._dice.getrandbits(32)), daemon=True
-        )
-        process.start()
-        self._at_work[name] = process
-
-    def _gone(self, name: str) -> None:
-        """Waits until it is dead: its calls end with it."""
-        process = self._at_work.pop(name)
-        process.join()
-        self._happened.died[name] = time.monotonic()
 
     # ---------- what happens to them ----------
 
     def _kill_one(self) -> None:
-        name = self._dice.choice(sorted(self._at_work))
-        self._at_work[name].kill()
-        self._gone(name)
-        self._happened.counts["processes killed"] += 1
+        name = self._crew.kill_one()
         if self._server is not None and self._dice.random() < 0.7:  # else its leases tell
             for node in Book.read(self._log).nodes.get(name, []):
                 self._insist(partial(self._ledger.lose_node, node))
             self._happened.counts["deaths reported"] += 1
-        self._start_one()
-
-    def _kill_owner(self) -> None:
-        assert self._owner is not None
-        self._owner.kill()
-        self._owner.join()
-        for name in list(self._at_work):
-            self._gone(name)
-        self._happened.counts["owners killed"] += 1
-        self._start_all()
-
-    def _freeze_one(self) -> None:
-        name = self._dice.choice(sorted(self._at_work))
-        pid = self._at_work[name].pid
-        assert pid is not None
-        os.kill(pid, signal.SIGSTOP)
-        self._happened.counts["processes frozen"] += 1
-        thaw = threading.Timer(FREEZE_S, _thaw, [pid])  # also while the store keeps everybody waiting
-        thaw.daemon = True
-        thaw.start()
-        self._thawing.append(thaw)
+        self._crew.start_one()
 
     def _follow_up(self) -> None:
         now = time.monotonic()
         for at, act in [one for one in self._later if one[0] <= now]:
             self._later.remove((at, act))
             act()
-        for name, process in list(self._at_work.items()):
-            if not process.is_alive():
-                raise RuntimeError(f"{name} ended by itself with {process.exitcode}")
+        self._crew.look()
 
     def _restart_database(self) -> None:
         assert self._server is not None
@@ -321,17 +251,12 @@ class Chaos:
 
     def _wind_up(self) -> None:
         """Whatever is open comes to its end, in the ledger's own ways."""
-        for thaw in self._thawing:
-            thaw.join()
+        self._crew.thaw()
         while self._later:
             self._follow_up()
             time.sleep(LOOK_S)
         self._post.stop.touch()
-        for name in list(self._at_work):
-            self._gone(name)
-        if self._owner is not None:
-            self._owner.kill()
-            self._owner.join()
+        self._crew.dismiss()
         self._ledger.settle_left_over()
         while self._ledger.seal():
             pass
@@ -369,13 +294,6 @@ class Chaos:
     def counts(self) -> dict[str, int]:
         """What happened, how often."""
         return dict(self._happened.counts)
-
-
-def _thaw(pid: int) -> None:
-    try:
-        os.kill(pid, signal.SIGCONT)
-    except ProcessLookupError:  # killed in its sleep
-        return
 
 
 def chaos(
