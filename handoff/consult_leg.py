@@ -105,7 +105,8 @@ class ConsultLeg:
 async def close_leg(leg: Leg) -> None:
     """Hangs a leg up within HANG_UP_WITHIN_S."""
     try:
-        await asyncio.wait_for(leg.hangup(), HANG_UP_WITHIN_S)
+        async with asyncio.timeout(HANG_UP_WITHIN_S):
+            await leg.hangup()
     except (TimeoutError, SipError):
         return
 

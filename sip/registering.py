@@ -104,7 +104,8 @@ class Registering:
         self._answer = asyncio.get_running_loop().create_future()
         with contextlib.suppress(SipError, TimeoutError):
             await self._ask("unregister")
-            await asyncio.wait_for(self._answer, GOODBYE_S)
+            async with asyncio.timeout(GOODBYE_S):
+                await self._answer
 
     # ---- told by the softphone ----
 
@@ -140,7 +141,8 @@ class Registering:
                 wait_s = self._retry_after(answer, failures)
                 self._lost(answer)
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._again.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await self._again.wait()
                 if self._late is None:  # some close the connection after each answer
                     not_before = began + SPACING * self._first_retry_s
                     await asyncio.sleep(not_before - asyncio.get_running_loop().time())
@@ -151,7 +153,8 @@ class Registering:
         try:
             self._making = await self._ask("register", self._anew)
             self._anew = False
-            answer = await asyncio.wait_for(self._answer, self._answer_within_s)
+            async with asyncio.timeout(self._answer_within_s):
+                answer = await self._answer
         except SipError as fault:
             answer = Answer(self._making, 0, fault.what)
         except TimeoutError:

@@ -89,7 +89,9 @@ class Link:
         waiting = self._waiting[number] = asyncio.get_running_loop().create_future()
         self._send({"id": number, "kind": kind, "body": body})
         try:
-            return await asyncio.wait_for(waiting, within_s)
+            async with asyncio.timeout(within_s):
+                answer: dict[str, Any] = await waiting
+                return answer
         finally:
             self._waiting.pop(number, None)
 

@@ -137,7 +137,8 @@ class Ear:
         if self._endpointer.cut():
             self._end_turn()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._steps.join(), within_s)
+            async with asyncio.timeout(within_s):
+                await self._steps.join()
 
     async def glimpse(self) -> str:
         """What was said so far in the turn in progress; empty when the service does not answer."""

@@ -163,7 +163,8 @@ class Worker:
     async def _health(self) -> dict[str, Any]:
         """Raises TimeoutError when the SIP stack stands still."""
         if self._phone is not None:
-            await asyncio.wait_for(self._phone.beat(), STACK_ANSWERS_WITHIN_S)
+            async with asyncio.timeout(STACK_ANSWERS_WITHIN_S):
+                await self._phone.beat()
         lag, self._worst_lag_s = self._worst_lag_s, 0.0
         return {
             "calls": len(self._calls),

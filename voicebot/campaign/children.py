@@ -53,7 +53,8 @@ class Child:
         """The one JSON line that a child prints when it works.  Raises NotReady with what it said instead."""
         assert self.process.stdout is not None
         try:
-            line = await asyncio.wait_for(self.process.stdout.readline(), within_s)
+            async with asyncio.timeout(within_s):
+                line = await self.process.stdout.readline()
         except TimeoutError:
             raise NotReady(
                 f"{self.name} was not ready within {within_s:.0f} s", f"See {self.name}.log."
@@ -78,7 +79,8 @@ class Child:
             return
         self._signal(signal.SIGTERM)
         try:
-            await asyncio.wait_for(self.process.wait(), STOP_WITHIN_S)
+            async with asyncio.timeout(STOP_WITHIN_S):
+                await self.process.wait()
         except TimeoutError:
             log.warning("child_killed", child=self.name)
             self.kill()

@@ -231,7 +231,8 @@ class Supervisor:
     async def _something_happens(self) -> None:
         self._reports.nudge.clear()
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._reports.nudge.wait(), min(IDLE_S, self._again_s))
+            async with asyncio.timeout(min(IDLE_S, self._again_s)):
+                await self._reports.nudge.wait()
 
     async def _in_store(self, work: Callable[..., T], *arguments: Any) -> T:
         return await self.outcomes.in_store(work, *arguments)

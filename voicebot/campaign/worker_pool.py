@@ -169,7 +169,8 @@ class WorkerPool:
     async def _stand_by(self, after_s: float = 0.0) -> None:
         """Has a further worker ready for the next death."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._stopping.wait(), after_s)
+            async with asyncio.timeout(after_s):
+                await self._stopping.wait()
         if self._spare is not None or self._stopping.is_set():
             return
         try:

@@ -59,7 +59,8 @@ class Phone:
         )
         assert self._process.stdout is not None
         try:
-            line = await asyncio.wait_for(self._process.stdout.readline(), READY_S)
+            async with asyncio.timeout(READY_S):
+                line = await self._process.stdout.readline()
         except TimeoutError:
             line = b""
         if not line:
@@ -84,7 +85,8 @@ class Phone:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_S)
+            async with asyncio.timeout(STOP_S):
+                await process.wait()
         except TimeoutError:
             log.warning("simulated_phone_killed", name=self.name)
             process.kill()
