@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import combinations
+from itertools import combinations, cycle
 
 from dialogs.compile import plan_of, step_data
 from dialogs.rasa.call_state import CallState
@@ -242,8 +242,9 @@ class _Finder:
         wanted = {name: facts[f"said_{name}"] for name in self._marks if f"said_{name}" in facts}
         texts = [text for text in known if all(self._said(n, text) == v for n, v in wanted.items())]
         if not texts and (must := [name for name, value in wanted.items() if value]):
-            phrase = self._track.marks[must[0]].phrases[0].replace("*", "")
-            texts = [spoken(text + phrase) for text in known if self._said(must[0], text + phrase)]
+            phrases = cycle(one.replace("*", "") for one in self._track.marks[must[0]].phrases)
+            joined = (text + phrase for text, phrase in zip(known, phrases, strict=False))
+            texts = [spoken(text) for text in joined if self._said(must[0], text)]
         return tuple(texts) or None
 
     def _said(self, mark: str, text: str) -> bool:

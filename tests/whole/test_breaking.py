@@ -9,8 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from tests.whole.conftest import Run
+from voicebot.store.models import AttemptRow
+from voicebot.store.states import AttemptState
 
 pytestmark = [pytest.mark.calls, pytest.mark.timeout(600)]
 
@@ -43,7 +46,16 @@ def gone(pids: Any, within_s: float = 15.0) -> bool:
 
 
 def talking(run: Run) -> bool:
-    return any((run.folder / "recordings").glob("*.part.flac"))
+    """Somebody has picked up; the recording lies there already while it rings."""
+    if not any((run.folder / "recordings").glob("*.part.flac")):
+        return False
+    store = run.store()
+    try:
+        with store.reading() as connection:
+            up = select(AttemptRow.id).where(AttemptRow.state == AttemptState.ANSWERED)
+            return connection.execute(up).first() is not None
+    finally:
+        store.close()
 
 
 def test_dead_services_are_started_again_and_the_calls_go_on(start: Any) -> None:
