@@ -243,7 +243,8 @@ class _Finder:
         texts = [text for text in known if all(self._said(n, text) == v for n, v in wanted.items())]
         if not texts and (must := [name for name, value in wanted.items() if value]):
             phrases = cycle(one.replace("*", "") for one in self._track.marks[must[0]].phrases)
-            joined = (text + phrase for text, phrase in zip(known, phrases, strict=False))
+            clearest = sorted(known, key=len, reverse=True)  # beside the mark's words, more is clearer
+            joined = (text + phrase for text, phrase in zip(clearest, phrases, strict=False))
             texts = [spoken(text) for text in joined if self._said(must[0], text)]
         return tuple(texts) or None
 

@@ -13,7 +13,7 @@ from dialogs.track import Track
 from scripts_review.rehearsal_script import ANY, ScriptedCall
 from voicebot.speech.understanding import values_in
 
-MOST_TEXTS = 6
+MOST_TEXTS = 12
 """So many of the texts of an intent stand in one place: one of them must come out as written."""
 WIDTH = 110
 
