@@ -28,7 +28,7 @@ class YamlFile:
             raise TrackError(f"cannot be read: {fault.strerror}", "Give an existing file.", path) from None
         except UnicodeDecodeError:
             raise TrackError("the file is not UTF-8", "Save it as UTF-8.", path) from None
-        loader = yaml.SafeLoader(text)
+        loader = yaml.CSafeLoader(text)
         try:
             self._node = loader.get_single_node()
             self._refuse_doubles(self._node)
@@ -36,6 +36,9 @@ class YamlFile:
         except yaml.MarkedYAMLError as fault:
             mark = fault.problem_mark
             raise TrackError(fault.problem or "no YAML", "", path, mark.line + 1 if mark else None) from None
+        except yaml.YAMLError as fault:
+            what = f"this is no YAML: {fault}".splitlines()[0]
+            raise TrackError(what, "Save it as plain text in UTF-8.", path) from None
         finally:
             loader.dispose()
         if not isinstance(self.data, dict):

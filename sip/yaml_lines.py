@@ -14,7 +14,7 @@ Lines = dict[tuple[str, ...], int]
 def read(path: Path) -> tuple[object, Lines]:
     """The file's value, and the line (from 1) of each key and item.  Raises SipError with file and line."""
     try:
-        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.SafeLoader)
+        node = yaml.compose(path.read_text(encoding="utf-8-sig"), Loader=yaml.CSafeLoader)
     except OSError as fault:
         raise SipError("the trunk file can't be read.", f"{fault.strerror}.", where=path) from None
     except UnicodeDecodeError:
@@ -22,6 +22,9 @@ def read(path: Path) -> tuple[object, Lines]:
     except yaml.MarkedYAMLError as fault:
         line = fault.problem_mark.line + 1 if fault.problem_mark else None
         raise SipError(f"this is not YAML: {fault.problem}.", where=path, line=line) from None
+    except yaml.YAMLError as fault:
+        what = f"this is not YAML: {fault}.".splitlines()[0]
+        raise SipError(what, "Save it as plain text in UTF-8.", where=path) from None
     lines: Lines = {}
     return _plain(node, (), lines, path), lines
 

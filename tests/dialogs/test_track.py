@@ -81,6 +81,7 @@ def test_the_digest_covers_lines_bank_voices_and_lint_version(tmp_path: Path, tr
         ("  L.bye:", "  L.debt:", "small.yaml:13 (L.debt): this key is given twice"),
         ("utterances: [bank.yaml]", "utterances: [bonk.yaml]", "bonk.yaml: cannot be read"),
         ("limits: {asks: 2", "limits: {ask: 2", "unknown 'ask'"),
+        ("limits: {asks: 2", "limits: {asks: \x07", "this is no YAML: unacceptable character"),
     ],
 )
 def test_a_fault_names_its_line(tmp_path: Path, old: str, new: str, said: str):
