@@ -6,12 +6,14 @@ the same at the end of a call as at its start, and nothing stays in Rasa's track
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
+from cachetools import LRUCache
 from rasa.core.agent import Agent
 from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
@@ -23,6 +25,8 @@ from dialogs.wording import spoken
 
 PLAN = "utter_plan"
 NOT_UNDERSTOOD = "event.not_understood"
+REMEMBERED = 4096
+"""So many answers of the engine are kept: most of what is said on a telephone has been said before."""
 
 
 class WrongModel(RuntimeError):
@@ -49,6 +53,8 @@ class Brain:
             name: (Phrases(mark["phrases"]), Phrases(mark.get("unless", [])))
             for name, mark in self.plan["marks"].items()
         }
+        self._parsed: LRUCache[str, list[dict[str, Any]]] = LRUCache(REMEMBERED)
+        self._decided: LRUCache[Hashable, dict[str, Any]] = LRUCache(REMEMBERED)
 
     def marks_in(self, text: str) -> frozenset[str]:
         """The track's marks whose words were said."""
@@ -82,17 +88,29 @@ class Brain:
         said = spoken(text)
         if not said:
             return []
-        parsed = await self._processor.parse_message(UserMessage(said, input_channel="voice"))
         unlikely = set(self.plan["stages"][stage]["unlikely"]) if stage else ()
         less = self.plan["thresholds"]["unlikely"]
         weighed = []
-        for one in parsed.get("intent_ranking") or [parsed["intent"]]:
+        for one in await self._parse(said):
             name, sure = one["name"], one["confidence"]
             weighed.append((name, sure, sure * less if name in unlikely and sure < 1.0 else sure))
         return sorted(weighed, key=lambda one: (-one[2], one[0]))
 
+    async def _parse(self, said: str) -> list[dict[str, Any]]:
+        """The engine's ranking, which depends on nothing but the text."""
+        if said not in self._parsed:
+            parsed = await self._processor.parse_message(UserMessage(said, input_channel="voice"))
+            self._parsed[said] = parsed.get("intent_ranking") or [parsed["intent"]]
+        return self._parsed[said]
+
     def decide(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
         """The step of the one rule that matches.  LookupError when there is none: never guess."""
+        key = (intent, *sorted(facts.items()))
+        if key not in self._decided:
+            self._decided[key] = self._predict(intent, facts)
+        return copy.deepcopy(self._decided[key])
+
+    def _predict(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
         tracker = DialogueStateTracker("turn", self._domain.slots)
         tracker.update(ActionExecuted("action_listen"), self._domain)
         for name, value in facts.items():
