@@ -96,6 +96,8 @@ class Trunk(BaseModel):
     "The Privacy header (RFC 3323, 3325); id asks the carrier not to pass the asserted number on."
     headers: dict[str, str] = Field(default_factory=dict)
     "Extra X- headers of every INVITE."
+    lead_in_s: float = Field(default=0.2, ge=0, le=2)
+    "Silence after the answer before the first word: some trunks swallow what is said sooner."
     echo: EchoTest | None = None
     _turn: Iterator[int] = PrivateAttr(default_factory=itertools.count)
     _where: Path | None = PrivateAttr(default=None)

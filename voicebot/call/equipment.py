@@ -36,4 +36,6 @@ class Equipment:
     queues: dict[str, QueueSettings]
     engines: Engines
     worker: str
+    lead_in_s: float
+    "Silence that the trunk wants before the first word."
     now: Callable[[], datetime]

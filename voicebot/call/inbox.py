@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from voicebot.call.listening import Utterance
+from voicebot.store.states import Disposition
 
 
 @dataclass(frozen=True)
@@ -22,9 +23,11 @@ class Key:
 
 @dataclass(frozen=True)
 class Machine:
-    """Voicemail or an assistant answered; `kind` is VOICEMAIL or ASSISTANT."""
+    """No person answered; `kind`, for the talk track, is VOICEMAIL or ASSISTANT."""
 
     kind: str
+    network: Disposition | None = None
+    "What a network that answered by itself said (空号, 关机 …); it records no message."
 
 
 @dataclass(frozen=True)
@@ -42,10 +45,13 @@ class Inbox:
         self._items: deque[Heard] = deque()
         self._arrival: asyncio.Future[Any] | None = None
         self._onset: asyncio.Future[Any] | None = None
+        self._verdict: asyncio.Future[Any] | None = None
 
     def put(self, heard: Heard) -> None:
         self._items.append(heard)
         self._resolve("_arrival")
+        if isinstance(heard, Machine):
+            self._resolve("_verdict")
 
     def onset(self) -> None:
         """The callee begins to speak."""
@@ -53,6 +59,14 @@ class Inbox:
 
     def take(self) -> Heard | None:
         return self._items.popleft() if self._items else None
+
+    def take_machine(self) -> Machine | None:
+        """The verdict out of its turn: nothing that was said before it matters any more."""
+        for item in self._items:
+            if isinstance(item, Machine):
+                self._items.remove(item)
+                return item
+        return None
 
     def __len__(self) -> int:
         return len(self._items)
@@ -66,6 +80,15 @@ class Inbox:
         if self._arrival is None or self._arrival.done():
             self._arrival = asyncio.get_running_loop().create_future()
         return self._arrival
+
+    def machine(self) -> asyncio.Future[Any]:
+        """Done when the verdict of a machine waits to be taken."""
+        waits = any(isinstance(item, Machine) for item in self._items)
+        if self._verdict is None or self._verdict.done() != waits:
+            self._verdict = asyncio.get_running_loop().create_future()
+            if waits:
+                self._verdict.set_result(None)
+        return self._verdict
 
     def next_onset(self) -> asyncio.Future[Any]:
         """Done at the next onset of the callee's voice."""

@@ -75,7 +75,11 @@ class Mouth:
         while True:
             left_s = playback.seconds - await playback.position() + STUCK_S
             if not may_yield:
-                await self._until(playback.done, self._leg.ended, timeout_s=left_s)
+                machine = self._inbox.machine()
+                await self._until(playback.done, self._leg.ended, machine, timeout_s=left_s)
+                if machine.done():  # nobody listens: what is said goes into a mailbox
+                    await playback.stop()
+                    return self._inbox.take_machine()
                 self._check_ended(playback)
                 return None
             onset = self._inbox.next_onset()
