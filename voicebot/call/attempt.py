@@ -26,7 +26,7 @@ from voicebot.call.equipment import Equipment
 from voicebot.call.handing_over import Handover, HandoverEnd
 from voicebot.call.inbox import Deaf, Inbox, Key
 from voicebot.call.listening import Ear, Utterance
-from voicebot.call.opening import verdict
+from voicebot.call.machine import MachineWatch
 from voicebot.call.order import DialOrder
 from voicebot.call.prompt_book import LineRefused, PromptBook
 from voicebot.call.record import CallRecord
@@ -69,6 +69,7 @@ class Attempt:
         self._inbox = Inbox()
         self._recorder: Recorder | None = None
         self._ear: Ear | None = None
+        self._machines: MachineWatch | None = None
         self._mouth: Mouth | None = None
         self._agent_ear: Ear | None = None
         self._bridged = False
@@ -174,7 +175,7 @@ class Attempt:
                 self._cancel(ringing)
             closing.push_async_callback(ringing.close)
             closing.push_async_callback(self._hang_up, leg)
-            leg.on_tick = ringing.on_tick
+            leg.on_tick = ringing.on_tick  # what sounds before the answer never reaches the ear
             following = asyncio.ensure_future(self._follow(leg, ringing))
             closing.callback(following.cancel)
             if (disposition := await ringing.wait()) is not None:
@@ -241,6 +242,7 @@ class Attempt:
         order, tools = self.order, self._tools
         self._transcript.answered()
         leg.on_tick = self._on_tick
+        self._machines = MachineWatch(ear, self._inbox.put)
         self._tell(state="answered")
         mouth = self._mouth = Mouth(leg, book, ear, self._inbox, self._transcript)
         mouth.on_line = lambda line_id: self._tell(line=line_id)
@@ -285,6 +287,8 @@ class Attempt:
             Surroundings(note_command, hand_over),
             limits=tools.manifest(order.digest).limits,
             instalments=Instalments.of({name: (slot.type, slot.value) for name, slot in order.slots.items()}),
+            mailbox=self._machines if order.voicemail == "leave_line" else None,
+            lead_in_s=tools.lead_in_s,
         )
         if self._ordered:  # its CANCEL came too late
             conversation.end(self._ordered)
@@ -293,6 +297,7 @@ class Attempt:
             return await self._recorded(conversation)
         finally:
             watching.cancel()
+            await self._machines.close()
 
     async def _recorded(self, conversation: CallConversation) -> Outcome:
         """The conversation, as long as it is recorded and nothing breaks; else the approved last words."""
@@ -333,6 +338,8 @@ class Attempt:
     def _on_tick(self, theirs: bytes, ours: bytes) -> None:
         assert self._recorder is not None and self._ear is not None
         self._ear.hear(theirs)
+        if self._machines is not None:
+            self._machines.on_tick(theirs)
         self._recorder.on_tick(theirs, ours, asyncio.get_running_loop().time())
         if self._recorder.failed:
             self._unrecorded.set()
@@ -348,9 +355,8 @@ class Attempt:
         if self._bridged:  # two people talk: written down, decided by nobody
             self._transcript.heard(utterance, "debtor")
             return
-        if (machine := verdict(utterance)) is not None:
+        if self._machines is not None and self._machines.on_utterance(utterance):
             self._transcript.heard(utterance, "network")
-            self._inbox.put(machine)
             return
         self._inbox.put(utterance)
 

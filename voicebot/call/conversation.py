@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import structlog
@@ -18,10 +18,12 @@ from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
 from dialogs.policy import Conversation as DialogConversation
 from sip.leg import Leg
 from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, STORY, Patience
+from voicebot.call.greeting import is_greeting
 from voicebot.call.handing_over import HandoverEnd
 from voicebot.call.inbox import Deaf, Heard, Inbox, Key, Machine
 from voicebot.call.listening import Ear, Utterance
-from voicebot.call.opening import Opening, is_greeting
+from voicebot.call.machine import MachineWatch, Moment
+from voicebot.call.opening import Opening
 from voicebot.call.prompt_book import LineRefused
 from voicebot.call.speaking import Mouth
 from voicebot.call.talk_time import TalkTime
@@ -102,13 +104,20 @@ class CallConversation:
         *,
         limits: Mapping[str, int] | None = None,
         instalments: Instalments | None = None,
+        mailbox: MachineWatch | None = None,
+        lead_in_s: float = 0.0,
     ) -> None:
-        """`limits`: the talk track's (asks are the track's own); `instalments`: the case's approved plans."""
+        """`limits`: the talk track's (asks are the track's own); `instalments`: the case's approved plans.
+
+        `mailbox`: where a voicemail gets a message, the watch that knows its beep.  `lead_in_s`: of the line.
+        """
         self._leg, self._dialog, self._mouth, self._ear = leg, dialog, mouth, ear
         self._inbox, self._check, self._transcript = inbox, check, transcript
         self._today, self._around = today, surroundings
         self._instalments = instalments
         self._time = TalkTime(limits or {}, lambda: asyncio.get_running_loop().time())
+        self._mailbox, self._lead_in_s = mailbox, lead_in_s
+        self._network: Disposition | None = None
         self._kept_open = False
         self._greeted_at_s: float | None = None
         self._agreed: dict[str, str] = {}
@@ -156,12 +165,12 @@ class CallConversation:
     async def _talk(self) -> Outcome:
         first = asyncio.ensure_future(self._decide(TurnEvent("start")))
         try:
-            machine = await Opening(self._leg, self._ear, self._inbox).wait()
+            machine = await Opening(self._leg, self._ear, self._inbox, self._lead_in_s).wait()
             reply = await first
         finally:
             first.cancel()
         if machine is not None:
-            reply = await self._on_machine(machine)
+            reply = await self._on_machine(machine, reply)
         self._time.go_on()
         while True:
             reply = await self._in_time(reply)
@@ -260,7 +269,7 @@ class CallConversation:
         if heard is None:
             return await self._decide(TurnEvent("silence"))
         if isinstance(heard, Machine):
-            return await self._on_machine(heard)
+            return await self._on_machine(heard, before)
         if isinstance(heard, Deaf):
             return await self._on_deaf()
         if isinstance(heard, Key):
@@ -306,9 +315,19 @@ class CallConversation:
             right = self._check.key(following.digit)
         return await self._decide(TurnEvent("verified" if right else "not_verified"))
 
-    async def _on_machine(self, machine: Machine) -> Reply:
-        self._transcript.event("machine", machine.kind)
-        return await self._decide(TurnEvent("machine", text=machine.kind))
+    async def _on_machine(self, machine: Machine, before: Reply) -> Reply:
+        """What the talk track has for machines; a message waits for the beep.  `before`, again, for a person
+        who picks up meanwhile."""
+        self._transcript.event("machine", machine.network or machine.kind)
+        records = machine.kind == "VOICEMAIL" and machine.network is None
+        moment = await self._mailbox.moment(self._leg.ended) if self._mailbox and records else None
+        if moment is not None:
+            self._transcript.event("mailbox", moment)
+        if moment is Moment.PERSON:
+            return before
+        self._network = machine.network
+        reply = await self._decide(TurnEvent("machine", text=machine.kind))
+        return reply if records and moment is not Moment.NEVER else replace(reply, lines=())
 
     async def _carry_out(self, command: Command) -> tuple[Outcome | None, Reply]:
         """A hang-up ends the conversation; a handoff may come back with the next thing to say."""
@@ -377,6 +396,8 @@ class CallConversation:
         return self._outcome(Disposition.HUNG_UP, "callee")
 
     def _outcome(self, disposition: Disposition, ended_by: EndedBy) -> Outcome:
+        if disposition is Disposition.VOICEMAIL and self._network is not None:
+            disposition = self._network
         return Outcome(
             disposition,
             ended_by,

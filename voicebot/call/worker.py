@@ -118,6 +118,7 @@ class Worker:
             queues=load_queues(services.queues_file),
             engines=Engines(asr=services.asr_engine, tts="", vad="webrtcvad+silero"),
             worker=self.name,
+            lead_in_s=services.trunk.lead_in_s,
             now=lambda: datetime.now().astimezone(),
         )
         return {
