@@ -275,7 +275,7 @@ class CallConversation:
         if isinstance(heard, Key):
             return await self._on_key(heard, before)
         self._deaf_turns = 0
-        self._transcript.speech_ended(heard)
+        self._transcript.speech_ended(heard, before.expects)
         # Four digits are taken for the identity tail, asked for or not: never kept, never sent on.
         masked = self._check.to_be_masked(heard.text, heard.alternatives)
         self._transcript.heard(heard, "debtor", masked=masked)

@@ -35,6 +35,10 @@ class Utterance:
     "True when it began while the bot was speaking."
     alternatives: tuple[str, ...] = ()
     "Other readings of the same words, best first; only while the call asks for them."
+    committed_s: float = 0.0
+    "When the turn was taken for finished; `end_s` is the end of its last sound."
+    text_s: float = 0.0
+    "When its text was there."
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,7 @@ class _End:
 
     start_s: float
     end_s: float
+    committed_s: float
     during_prompt: bool
 
 
@@ -129,7 +134,12 @@ class Ear:
     def _end_turn(self) -> None:
         self._ends_due += 1
         self._steps.put_nowait(
-            _End(self._endpointer.onset_at_s, self._endpointer.voice_ended_at_s, self._during_prompt)
+            _End(
+                self._endpointer.onset_at_s,
+                self._endpointer.voice_ended_at_s,
+                self.now_s,
+                self._during_prompt,
+            )
         )
 
     async def last_words(self, within_s: float) -> None:
@@ -190,6 +200,8 @@ class Ear:
                     end.end_s,
                     end.during_prompt,
                     heard.alternatives,
+                    end.committed_s,
+                    self.now_s,
                 )
             )
 

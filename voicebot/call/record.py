@@ -29,6 +29,8 @@ class Turn(_Part):
     line_id: str | None = None
     "The approved line, for the bot's turns."
     interrupted: bool = False
+    played_to: int | None = None
+    "Sample (8 kHz) of the line's prompt up to which the bot's turn was played."
     confidence: float | None = None
     "ASR confidence 0..1, for the callee's turns."
 
@@ -55,6 +57,14 @@ class Latency(_Part):
 
     end_of_speech_s: float
     first_audio_s: float
+    committed_s: float | None = None
+    "The endpointing took the turn for finished."
+    text_s: float | None = None
+    "Its text was there."
+    decided_s: float | None = None
+    "The dialog had answered."
+    expects: str | None = None
+    "What the bot had asked for: digits, a date …"
 
     @property
     def ms(self) -> float:
@@ -88,9 +98,12 @@ class RecordingRef(_Part):
 
     path: str
     sha256: str
+    "Of the audio inside the seal (voicebot.store.sealed_file)."
     seconds: float
     sample_rate: int = 8000
     gaps: int = 0
+    sealed: bool = True
+    "False: the disk had no room for the sealed copy; the next start seals it."
 
 
 class Rtp(_Part):

@@ -44,7 +44,9 @@ class Transcript:
         self.events: list[Event] = []
         self.latencies: list[Latency] = []
         self.handoff: HandoffRecord | None = None
-        self._unanswered_end_s: float | None = None
+        self._unanswered: Utterance | None = None
+        self._asked_for: str | None = None
+        self._decided_s: float | None = None
         self._bot_ended_s = 0.0
         self.stop_list: str | None = None
         self.hold: str | None = None
@@ -72,21 +74,40 @@ class Transcript:
         )
         self.turns.append(turn)
 
-    def speech_ended(self, utterance: Utterance) -> None:
+    def speech_ended(self, utterance: Utterance, asked_for: str | None = None) -> None:
         """The callee's turn that the bot answers next: the latency runs from its end.
 
         What began while the bot was speaking waited for its line to end; that is no answer time.
         """
         if utterance.start_s >= self._bot_ended_s:
-            self._unanswered_end_s = utterance.end_s
+            self._unanswered, self._asked_for, self._decided_s = utterance, asked_for, None
 
     def bot_audible(self) -> None:
         """The first audible tick of a prompt."""
-        if self._unanswered_end_s is not None:
-            self.latencies.append(Latency(end_of_speech_s=self._unanswered_end_s, first_audio_s=self.at_s))
-            self._unanswered_end_s = None
+        if (said := self._unanswered) is not None:
+            self.latencies.append(
+                Latency(
+                    end_of_speech_s=said.end_s,
+                    first_audio_s=self.at_s,
+                    committed_s=round(said.committed_s, 3),
+                    text_s=round(said.text_s, 3),
+                    decided_s=self._decided_s,
+                    expects=self._asked_for,
+                )
+            )
+            self._unanswered = None
 
-    def said(self, line_id: str, text: str, start_s: float, end_s: float, *, interrupted: bool) -> None:
+    def said(
+        self,
+        line_id: str,
+        text: str,
+        start_s: float,
+        end_s: float,
+        *,
+        interrupted: bool,
+        played_to: int | None = None,
+    ) -> None:
+        """A line of ours; `played_to` is the sample of its prompt up to which it was played."""
         self._bot_ended_s = end_s
         self.turns.append(
             Turn(
@@ -96,6 +117,7 @@ class Transcript:
                 text=text,
                 line_id=line_id,
                 interrupted=interrupted,
+                played_to=played_to,
             )
         )
 
@@ -105,6 +127,7 @@ class Transcript:
 
     def decided(self, event: TurnEvent, reply: Reply, *, masked: bool = False) -> None:
         command = reply.command
+        self._decided_s = self.at_s
         self.decisions.append(
             Decision(
                 at_s=self.at_s,

@@ -66,6 +66,11 @@ class SpeechProcess:
         self._child = await Child.start("speech", command, self._logs)
         self.engine = str((await self._child.ready(SPEECH_READY_S))["engine"])
 
+    @property
+    def pid(self) -> int | None:
+        """The service's process, while it runs."""
+        return self._child.pid if self._child is not None and self._child.running else None
+
     async def wait(self) -> int:
         """Its exit code, when it has ended."""
         assert self._child is not None, "the speech service was not started"

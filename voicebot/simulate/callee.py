@@ -67,6 +67,7 @@ class Callee:
             suffix=self._scenario.number,
             process=self._process,
             sip_call_id=self._leg.sip_call_id,
+            attempt_id=self._leg.headers.get("X-Voicebot-Attempt", ""),
             sip=SipResult.of(cause),
             answered=answered,
             hung_up_by="callee" if self._hung_up else "bot",

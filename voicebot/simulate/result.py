@@ -58,6 +58,8 @@ class CalleeResult(_Line):
     "The last two digits of the called number."
     process: str
     sip_call_id: str
+    attempt_id: str = ""
+    "Of the INVITE's X-Voicebot-Attempt: benchmarks send it, to lay both ends' measurements side by side."
     sip: SipResult
     answered: bool
     hung_up_by: Literal["bot", "callee"]
