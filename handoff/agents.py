@@ -46,6 +46,8 @@ class Agent(_Part):
     role: Literal["agent", "supervisor"] = "agent"
     agency: str = Field(min_length=1)
     enabled: bool = True
+    presence: Literal["phone", "desk"] = "phone"
+    "desk: rung only while logged in there and not on a break; phone: the phone is all there is."
     certificates: Certificates = Certificates()
 
     @field_validator("sip")

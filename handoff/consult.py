@@ -20,7 +20,7 @@ from handoff.consult_leg import ConsultLeg, DebtorGone, close_leg
 from handoff.result import TransferResult
 from handoff.seat import Desk, NobodyComes, Seat
 from handoff.settings import QueueSettings
-from handoff.states import HandoffMachine, HandoffState, SeatOutcome
+from handoff.states import DeskAct, HandoffMachine, HandoffState, SeatOutcome
 from sip import bridge
 from sip.errors import DialError, NoSlot, SipError
 from sip.leg import Leg, LegState, Playback
@@ -81,10 +81,18 @@ class WarmTransfer:
         self._clearing: asyncio.Task[None] | None = None
         self._outcome = SeatOutcome.WITHDRAWN
         self._started = False
+        self._on_hold = False
 
     @property
     def state(self) -> HandoffState:
         return self._machine.state
+
+    def act(self, agent_id: str, act: DeskAct) -> bool:
+        """What the agent of this seat does on the desk.  False when it is not theirs, or nobody is rung."""
+        if self._consult is None or self._seat is None or self._seat.agent_id != agent_id:
+            return False
+        self._consult.act(act)
+        return True
 
     async def run(self) -> TransferResult:
         """Returns when the handoff is over: talked and hung up, returned, nobody came, or the debtor is gone.
@@ -210,7 +218,7 @@ class WarmTransfer:
         assert self._consult is not None
         self._outcome = SeatOutcome.TALKED
         try:
-            self._outcome = await self._consult.talk(self._settings.return_key)
+            self._outcome = await self._consult.talk(self._settings.return_key, self._on_act)
         except DebtorGone:
             self._result.ended_by = "debtor"
             self._end(HandoffState.WRAP_UP, "debtor")
@@ -218,10 +226,31 @@ class WarmTransfer:
         if self._outcome is SeatOutcome.RETURNED:
             with suppress(SipError):
                 await bridge.part(self._debtor, self._consult.leg)
+            await self._hold_off()
             self._end(HandoffState.RETURNED, self._result.agent_id or "")
         else:
             self._result.ended_by = "agent"
             self._end(HandoffState.WRAP_UP, "agent")
+
+    async def _on_act(self, act: DeskAct) -> None:
+        """Hold and mute while the two talk.  A leg that ended meanwhile is seen by the next wait."""
+        assert self._consult is not None
+        agent = self._consult.leg
+        with suppress(SipError, DebtorGone):
+            match act:
+                case DeskAct.HOLD if not self._on_hold:
+                    self._on_hold = True
+                    await bridge.part(self._debtor, agent)
+                    await self._hold_on()
+                case DeskAct.RESUME if self._on_hold:
+                    self._on_hold = False
+                    await self._hold_off()
+                    await bridge.join(self._debtor, agent)
+                case DeskAct.MUTE | DeskAct.UNMUTE if not self._on_hold:
+                    await bridge.hear(agent, self._debtor, on=act is DeskAct.UNMUTE)
+                case _:
+                    return
+            self._on_state(self.state, f"{act}")
 
     # ---- endings
 

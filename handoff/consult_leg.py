@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from typing import Any
 
-from handoff.states import SeatOutcome
+from handoff.states import DeskAct, SeatOutcome
 from sip.cause import Cause, CauseKind
 from sip.errors import SipError
 from sip.leg import Leg, LegEvent, Playback
@@ -30,28 +31,45 @@ class ConsultLeg:
 
     def __init__(self, leg: Leg, debtor: Leg) -> None:
         self.leg, self._debtor = leg, debtor
+        self._acts: asyncio.Queue[DeskAct] = asyncio.Queue()
         self._next: asyncio.Task[LegEvent] | None = None
+        self._next_act: asyncio.Task[DeskAct] | None = None
+        self._accepted = False
 
-    async def event(self, until: float | None, *also: asyncio.Future[Any]) -> LegEvent | None:
-        """The agent's leg's next event; None when loop time `until` is reached or one of `also` is done."""
+    def act(self, act: DeskAct) -> None:
+        """The agent pressed a button of the desk: taken in like a key of the phone."""
+        self._acts.put_nowait(act)
+
+    async def event(self, until: float | None, *also: asyncio.Future[Any]) -> LegEvent | DeskAct | None:
+        """What the agent's leg, or the agent on the desk, does next; None when loop time `until` is reached
+        or one of `also` is done."""
         if self._next is None:
             self._next = asyncio.ensure_future(self.leg.events.get())
+        if self._next_act is None:
+            self._next_act = asyncio.ensure_future(self._acts.get())
         left = None if until is None else max(0.0, until - asyncio.get_running_loop().time())
-        either: set[asyncio.Future[Any]] = {self._next, self._debtor.ended, *also}
+        either: set[asyncio.Future[Any]] = {self._next, self._next_act, self._debtor.ended, *also}
         await asyncio.wait(either, timeout=left, return_when=asyncio.FIRST_COMPLETED)
         if self._debtor.ended.done():
             raise DebtorGone
-        if not self._next.done():
-            return None
-        event, self._next = self._next.result(), None
-        return event
+        if self._next.done():
+            event, self._next = self._next.result(), None
+            return event
+        if self._next_act.done():
+            act, self._next_act = self._next_act.result(), None
+            return act
+        return None
 
     async def ring(self, until: float) -> SeatOutcome | None:
         """Waits for the agent to answer.  None when they did, else why not."""
         while (event := await self.event(until)) is not None:
-            if event.kind == "answered":
+            if isinstance(event, DeskAct):
+                if event is DeskAct.DECLINE:
+                    return SeatOutcome.DECLINED
+                self._accepted = self._accepted or event is DeskAct.ACCEPT
+            elif event.kind == "answered":
                 return None
-            if event.kind == "ended":
+            elif event.kind == "ended":
                 return _why_not(event.cause)
         return SeatOutcome.NO_ANSWER
 
@@ -61,31 +79,37 @@ class ConsultLeg:
         """Waits for the agent to accept, while the whisper plays and `key_s` after it.  None: accepted."""
         loop = asyncio.get_running_loop()
         while not whisper.done.done():
-            if (event := await self.event(until, whisper.done)) is None:
-                if loop.time() >= until:
-                    return SeatOutcome.WAIT_OVER
-            elif event.kind == "ended":
-                return SeatOutcome.DROPPED
-            elif event.kind == "dtmf" and event.digit == key:
+            event = await self.event(until, whisper.done)
+            if event is None and loop.time() >= until:
+                return SeatOutcome.WAIT_OVER
+            if (refused := _refused(event)) is not None:
+                return refused
+            if event is not None and _accepts(event, key):
                 return None
         if not whisper.done.result():
             return SeatOutcome.DROPPED  # only a leg that ended stops its whisper
-        if key is None:
+        if key is None or self._accepted:
             return None
         last = min(until, loop.time() + key_s)
         while (event := await self.event(last)) is not None:
-            if event.kind == "ended":
-                return SeatOutcome.DROPPED
-            if event.kind == "dtmf" and event.digit == key:
+            if (refused := _refused(event)) is not None:
+                return refused
+            if _accepts(event, key):
                 return None
         return SeatOutcome.WAIT_OVER if last == until else SeatOutcome.NOT_ACCEPTED
 
-    async def talk(self, return_key: str | None) -> SeatOutcome:
-        """Until the agent hangs up (TALKED) or gives the debtor back (RETURNED)."""
+    async def talk(self, return_key: str | None, on_act: Callable[[DeskAct], Awaitable[None]]) -> SeatOutcome:
+        """Until the agent hangs up (TALKED) or gives the debtor back (RETURNED); `on_act` does the rest."""
         while (event := await self.event(None)) is not None:
-            if event.kind == "ended":
+            if isinstance(event, DeskAct):
+                if event is DeskAct.HANG_UP:
+                    return SeatOutcome.TALKED
+                if event is DeskAct.RETURN:
+                    return SeatOutcome.RETURNED
+                await on_act(event)
+            elif event.kind == "ended":
                 return SeatOutcome.TALKED
-            if event.kind == "dtmf" and event.digit == return_key:
+            elif event.kind == "dtmf" and event.digit == return_key:
                 return SeatOutcome.RETURNED
         raise AssertionError("a wait without an end has ended")
 
@@ -96,10 +120,23 @@ class ConsultLeg:
 
     async def close(self) -> None:
         """Cancels or hangs up; never raises for a leg that is gone, never waits long."""
-        if self._next is not None:
-            self._next.cancel()
-            self._next = None
+        for waiting in (self._next, self._next_act):
+            if waiting is not None:
+                waiting.cancel()
+        self._next = self._next_act = None
         await close_leg(self.leg)
+
+
+def _accepts(event: LegEvent | DeskAct, key: str | None) -> bool:
+    if isinstance(event, DeskAct):
+        return event is DeskAct.ACCEPT
+    return event.kind == "dtmf" and event.digit == key
+
+
+def _refused(event: LegEvent | DeskAct | None) -> SeatOutcome | None:
+    if event is DeskAct.DECLINE:
+        return SeatOutcome.DECLINED
+    return SeatOutcome.DROPPED if isinstance(event, LegEvent) and event.kind == "ended" else None
 
 
 async def close_leg(leg: Leg) -> None:

@@ -24,6 +24,8 @@ from handoff.states import NOT_TAKEN, TALKED, SeatOutcome
 
 log = structlog.get_logger()
 
+DESK_WRAP_UP_S = 300.0
+"""An agent at the desk is left alone until the form is in, but no longer than this."""
 PATIENCE_S = 3.0
 """A waiting call asks twice a second; after this it has given up, or its worker is dead."""
 
@@ -36,6 +38,7 @@ class Presence(StrEnum):
     TALKING = "talking"
     WRAP_UP = "wrap_up"
     RESTING = "resting"
+    ELSEWHERE = "elsewhere"
     BREAK = "break"
     LOGGED_OUT = "logged_out"
     UNQUALIFIED = "unqualified"
@@ -67,6 +70,10 @@ class _Chair:
     calls: int = 0
     logged_in: bool = True
     break_reason: str | None = None
+    at_desk: bool = False
+    "Wrap-up lasts until the form is in."
+    elsewhere: bool = False
+    "Has a call of another run."
 
 
 @dataclass
@@ -83,6 +90,15 @@ class _Waiting:
     @property
     def order(self) -> tuple[int, float]:
         return (-self.queue.priority, self.since)
+
+
+@dataclass(frozen=True)
+class WaitingRow:
+    """For a table: one call in line, and for how long."""
+
+    attempt_id: str
+    queue: str
+    waits_s: float
 
 
 @dataclass(frozen=True)
@@ -119,7 +135,7 @@ class AgentQueue:
     ) -> None:
         self._queues, self._qualify, self._now = dict(queues), qualify, monotonic
         now = monotonic()
-        self._chairs = {agent.id: _Chair(agent, now) for agent in agents if agent.enabled}
+        self._chairs = {agent.id: _new_chair(agent, now) for agent in agents if agent.enabled}
         self._waiting: dict[str, _Waiting] = {}
         self._numbers = itertools.count(1)
         self._outcomes: Counter[SeatOutcome] = Counter()
@@ -205,6 +221,36 @@ class AgentQueue:
         """Only who is logged in is rung."""
         self._chairs[agent_id].logged_in = logged_in
 
+    def sit_down(self, agent_id: str, at_desk: bool) -> None:
+        """Logged in at the desk, or no longer: whose presence is the phone stays reachable there."""
+        if (chair := self._chairs.get(agent_id)) is not None:
+            chair.at_desk = at_desk
+            chair.logged_in = at_desk or chair.agent.presence == "phone"
+
+    def go_elsewhere(self, agent_id: str, elsewhere: bool) -> None:
+        """Another run has reserved this agent, or no longer."""
+        if (chair := self._chairs.get(agent_id)) is not None:
+            chair.elsewhere = elsewhere
+
+    def wrapped_up(self, agent_id: str) -> None:
+        """The form is in: the next call may come."""
+        if (chair := self._chairs.get(agent_id)) is not None and chair.quiet is Presence.WRAP_UP:
+            chair.quiet_until = min(chair.quiet_until, self._now())
+
+    def revise(self, agents: Sequence[Agent]) -> None:
+        """The register changed.  Who is disabled finishes the call and is not rung again."""
+        known = {agent.id: agent for agent in agents if agent.enabled}
+        for agent_id in [one for one in self._chairs if one not in known]:
+            if self._chairs[agent_id].reservation is None:
+                del self._chairs[agent_id]
+            else:
+                self.take_break(agent_id, "disabled")
+        for agent in known.values():
+            if (chair := self._chairs.get(agent.id)) is None:
+                self._chairs[agent.id] = _new_chair(agent, self._now())
+            else:
+                chair.agent = agent
+
     # ---- for the pacing
 
     def seats(self, queue: str) -> SeatsNow:
@@ -212,7 +258,7 @@ class AgentQueue:
         now, skill = self._now(), self._queues[queue].skill
         free, soon, busy = 0, [], []
         for chair in self._chairs.values():
-            staying = chair.logged_in and chair.break_reason is None
+            staying = chair.logged_in and chair.break_reason is None and not chair.elsewhere
             if not staying or skill not in chair.agent.skills or self._qualify(chair.agent) is not None:
                 continue
             if chair.reservation is not None:
@@ -244,6 +290,11 @@ class AgentQueue:
                 presence, detail = Presence.UNQUALIFIED, f"{why.zh} ({why.rule})"
             rows.append(AgentRow(chair.agent.id, chair.agent.name, presence, detail, chair.calls))
         return rows
+
+    def waiting(self) -> list[WaitingRow]:
+        """Every call in line, the first one first."""
+        now, line = self._now(), sorted(self._waiting.values(), key=lambda one: one.order)
+        return [WaitingRow(one.attempt_id, one.queue.name, round(now - one.since, 1)) for one in line]
 
     def stats(self) -> QueueStats:
         """The numbers of now and so far."""
@@ -293,6 +344,8 @@ class AgentQueue:
             return Presence.LOGGED_OUT
         if self._now() < chair.quiet_until:
             return chair.quiet
+        if chair.elsewhere:
+            return Presence.ELSEWHERE
         return Presence.BREAK if chair.break_reason is not None else Presence.FREE
 
     def _held(self, which: Callable[[Reservation], bool]) -> list[_Chair]:
@@ -308,7 +361,12 @@ class AgentQueue:
         self._outcomes[outcome] += 1
         if outcome in TALKED:
             chair.calls += 1
-            chair.quiet, chair.quiet_until = Presence.WRAP_UP, now + settings.wrap_up_s
+            wrap_up_s = DESK_WRAP_UP_S if chair.at_desk else settings.wrap_up_s
+            chair.quiet, chair.quiet_until = Presence.WRAP_UP, now + wrap_up_s
             chair.idle_since = chair.quiet_until
         elif outcome in NOT_TAKEN:
             chair.quiet, chair.quiet_until = Presence.RESTING, now + settings.rest_s
+
+
+def _new_chair(agent: Agent, now: float) -> _Chair:
+    return _Chair(agent, now, logged_in=agent.presence == "phone")

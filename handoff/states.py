@@ -111,3 +111,16 @@ NOT_TAKEN = frozenset(
     }
 )
 """The agent was asked and did not take the call: a rest, lest the next debtor waits for the same phone."""
+
+
+class DeskAct(StrEnum):
+    """What an agent does on the desk about the call that they have, or are offered."""
+
+    ACCEPT = "accept"
+    DECLINE = "decline"
+    HANG_UP = "hang_up"
+    RETURN = "return"
+    HOLD = "hold"
+    RESUME = "resume"
+    MUTE = "mute"
+    UNMUTE = "unmute"

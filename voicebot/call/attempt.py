@@ -17,11 +17,13 @@ import structlog
 from dialogs.policy import Command, DialogUnavailable
 from dialogs.policy import Conversation as DialogConversation
 from handoff.seat_line import LineDesk
+from handoff.states import DeskAct
 from sip.cause import Cause
 from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
 from voicebot.call import sound
 from voicebot.call.conversation import CallConversation, Outcome, Surroundings
+from voicebot.call.desk_feed import DeskFeed
 from voicebot.call.equipment import Equipment
 from voicebot.call.handing_over import Handover, HandoverEnd
 from voicebot.call.inbox import Deaf, Inbox, Key
@@ -78,6 +80,7 @@ class Attempt:
         self._ringing: Ringing | None = None
         self._conversation: CallConversation | None = None
         self._unrecorded = asyncio.Event()
+        self._handover: Handover | None = None
 
     def _tell(self, **fields: object) -> None:
         self._tools.link.tell("progress", attempt_id=self.order.attempt_id, **fields)
@@ -91,6 +94,10 @@ class Attempt:
             self._conversation.end(reason)
         elif self._ringing is not None:
             self._cancel(self._ringing)
+
+    def act(self, agent_id: str, act: DeskAct) -> bool:
+        """What an agent does on the desk about this call; False when it is not with them."""
+        return self._handover is not None and self._handover.act(agent_id, act)
 
     def _cancel(self, ringing: Ringing) -> None:
         self._transcript.event("ended_by_order", self._ordered)
@@ -258,6 +265,8 @@ class Attempt:
             open_agent_ear=self._open_agent_ear,
         )
 
+        self._handover = handover
+            feed=DeskFeed(tools.link, order, book, self._transcript),
         async def hand_over(command: Command) -> HandoverEnd:
             self._tell(line="handoff")
             try:

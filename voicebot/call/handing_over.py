@@ -3,6 +3,7 @@ writes each step into the transcript and listens to both sides once they talk.""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
@@ -14,9 +15,10 @@ from dialogs.policy import Command
 from handoff.consult import TransferResult, WarmTransfer
 from handoff.seat import Desk
 from handoff.settings import QueueSettings
-from handoff.states import HandoffState
+from handoff.states import DeskAct, HandoffState
 from sip.leg import Leg
 from sip.softphone import Softphone
+from voicebot.call.desk_feed import DeskFeed
 from voicebot.call.listening import Ear
 from voicebot.call.prompt_book import PromptBook
 from voicebot.call.record import HandoffRecord
@@ -55,6 +57,12 @@ class Handover:
     queues: dict[str, QueueSettings]
     open_agent_ear: Callable[[], Awaitable[Ear]]
     "Opens an ear for the agent's voice; the call feeds it once the legs are joined."
+    feed: DeskFeed
+    _transfer: WarmTransfer | None = None
+
+    def act(self, agent_id: str, act: DeskAct) -> bool:
+        """What the agent does on the desk; False when the call is not with them."""
+        return self._transfer is not None and self._transfer.act(agent_id, act)
 
     async def run(self, command: Command) -> HandoverEnd:
         """Returns when the handoff is over, one way or another."""
@@ -67,6 +75,7 @@ class Handover:
 
         def on_state(state: HandoffState, detail: str) -> None:
             transcript.event(f"handoff_{state}", detail)
+            self.feed.step(state.value, detail)
             record.result = state.value
             match state:
                 case HandoffState.RINGING if record.ringing_s is None:
@@ -78,9 +87,11 @@ class Handover:
                 case _:
                     pass
 
+        self.feed.open(command, settings)
+        following = asyncio.ensure_future(self.feed.follow())
         agent_ear = await self._agent_ear()
         try:
-            transfer = WarmTransfer(
+            self._transfer = WarmTransfer(
                 self.leg,
                 self.phone,
                 self.desk,
@@ -90,13 +101,16 @@ class Handover:
                 attempt_id=self.attempt_id,
                 on_state=on_state,
             )
-            result = await transfer.run()
+            result = await self._transfer.run()
             record.agent = result.agent_id
         finally:
             record.ended_s = transcript.at_s
             if agent_ear is not None:
                 await agent_ear.last_words(LAST_WORDS_S)
                 await agent_ear.close()
+            following.cancel()
+            self.feed.catch_up()
+            self._transfer = None
         return self._end(result)
 
     async def _agent_ear(self) -> Ear | None:

@@ -75,6 +75,16 @@ class PromptBook:
 
     def prompt(self, line_id: str, run_slots: Mapping[str, str], *, level: int, listener: str) -> Prompt:
         """The line as a playable file.  Raises LineRefused, or FileNotFoundError for an unrendered clause."""
+        spoken = self._spoken(line_id, run_slots, level, listener)
+        wav = self._folder / f"{next(self._numbers):03d}-{line_id}.wav"
+        seconds = self._cache.assemble(self._voice, spoken, wav)
+        return Prompt(line_id, "".join(spoken), wav, seconds)
+
+    def text(self, line_id: str, run_slots: Mapping[str, str], *, level: int, listener: str) -> str:
+        """The line as it would be spoken, for a person to read.  Raises LineRefused."""
+        return "".join(self._spoken(line_id, run_slots, level, listener))
+
+    def _spoken(self, line_id: str, run_slots: Mapping[str, str], level: int, listener: str) -> list[str]:
         line = self._manifest.lines.get(line_id)
         if line is None:
             raise LineRefused(f"line {line_id} does not belong to digest {self._manifest.digest[:12]}")
@@ -84,10 +94,7 @@ class PromptBook:
             raise LineRefused(f"line {line_id} is for the {line.listener}, not for the {listener}")
         if missing := self._missing_flags(line.flags):
             raise LineRefused(f"line {line_id} needs the ledger's word for {', '.join(missing)}")
-        spoken = [self._clause(line_id, clause, run_slots) for clause in self._parts(line.text)]
-        wav = self._folder / f"{next(self._numbers):03d}-{line_id}.wav"
-        seconds = self._cache.assemble(self._voice, spoken, wav)
-        return Prompt(line_id, "".join(spoken), wav, seconds)
+        return [self._clause(line_id, clause, run_slots) for clause in self._parts(line.text)]
 
     def _clause(self, line_id: str, clause: str, run_slots: Mapping[str, str]) -> str:
         if not self._is_run_slot(clause):

@@ -27,6 +27,7 @@ import structlog
 
 from dialogs.client import RasaPolicy
 from dialogs.manifest import Manifest
+from handoff import card as desk
 from handoff.hold import hold_tone
 from handoff.settings import load_queues
 from sip.registering import TrunkStatus
@@ -77,6 +78,8 @@ class Worker:
             case "end":
                 if (attempt := self._attempts.get(body["attempt_id"])) is not None:
                     attempt.end(body["reason"])
+            case desk.ACT:
+                return {"done": self._act(desk.Deed.model_validate(body))}
             case "stop":
                 self._stopping.set()
             case "health":
@@ -131,6 +134,10 @@ class Worker:
         task = asyncio.get_running_loop().create_task(self._run(order))
         self._calls[order.attempt_id] = task
         task.add_done_callback(lambda _: self._calls.pop(order.attempt_id, None))
+
+    def _act(self, deed: desk.Deed) -> bool:
+        attempt = self._attempts.get(deed.attempt_id)
+        return attempt is not None and attempt.act(deed.agent_id, deed.act)
 
     async def _run(self, order: DialOrder) -> None:
         assert self._tools is not None

@@ -21,6 +21,7 @@ from voicebot.store.models.campaign import (
     PhoneRow,
 )
 from voicebot.store.models.control import ControlRow, NodeRow
+from voicebot.store.models.desk import DeskCallRow, StaffRow
 from voicebot.store.models.dialling import TrunkRow, WorkerRow
 from voicebot.store.models.enrolment import EnrolmentRow
 from voicebot.store.models.evidence import AuditRow, RecordRow
@@ -52,6 +53,7 @@ __all__ = [
     "DecisionBasisRow",
     "DecisionRow",
     "EnrolmentRow",
+    "DeskCallRow",
     "LateReportRow",
     "MarkRow",
     "NodeRow",
@@ -64,6 +66,7 @@ __all__ = [
     "ReviewRow",
     "StopRemovalRow",
     "StopRow",
+    "StaffRow",
     "TallyRow",
     "ToolRow",
     "TrackVersionRow",
