@@ -21,6 +21,7 @@ from handoff.card import Briefing, Deed
 from handoff.queue import AgentQueue
 from handoff.seat_line import BRIDGED, RELEASE, RESERVE
 from voicebot.campaign.control import Wish
+from voicebot.errors import InputError
 
 log = structlog.get_logger()
 
@@ -67,7 +68,6 @@ class RunAtDesk:
         campaign: str,
         campaign_id: str,
         queue: AgentQueue,
-        controls: RunControls,
         *,
         simulated: bool,
         monotonic: Callable[[], float] = time.monotonic,
@@ -78,7 +78,8 @@ class RunAtDesk:
             "campaign_id": campaign_id,
             "simulated": simulated,
         }
-        self._queue, self._controls, self._now = queue, controls, monotonic
+        self._queue, self._now = queue, monotonic
+        self._known_controls: RunControls | None = None
         self._briefings: dict[str, Briefing] = {}
         self._offers: dict[int, dict[str, Any]] = {}
         self._news: list[dict[str, Any]] = []
@@ -87,6 +88,15 @@ class RunAtDesk:
         self._floor: dict[str, Any] = {}
         self._floor_at = 0.0
         self._progress: dict[str, Any] = {}
+
+    @property
+    def _controls(self) -> RunControls:
+        assert self._known_controls is not None, "the desk asks before the run has begun"
+        return self._known_controls
+
+    def begin(self, controls: RunControls) -> None:
+        """From here on the line may be opened."""
+        self._known_controls = controls
 
     # ---- told by the workers
 
@@ -182,7 +192,7 @@ class RunAtDesk:
                 self._lost_at = None
                 self._take_presence({})
             if self._connected:
-                with contextlib.suppress(OSError, RuntimeError):
+                with contextlib.suppress(InputError, OSError, RuntimeError):  # numbers for a person
                     self._progress = await self._controls.progress()
             if self._now() - roster_at > ROSTER_EVERY_S:
                 roster_at = self._now()

@@ -13,10 +13,12 @@ from typing import Any, Protocol
 
 import structlog
 
+from handoff import card
 from handoff.queue import AgentQueue
 from handoff.seat_line import KINDS, answer_desk
 from voicebot.call.attempt import TRUNK_DOWN
 from voicebot.call.record import CallRecord
+from voicebot.campaign.at_desk import RunAtDesk
 from voicebot.campaign.closing import STOPPED
 from voicebot.campaign.journal import is_away
 from voicebot.campaign.ledger import Ledger
@@ -77,7 +79,9 @@ class Reports:
         watcher: Watcher,
         pool: Callable[[], WorkerPool],
         pacing: CampaignPacing,
+        at_desk: RunAtDesk,
     ) -> None:
+        self._at_desk = at_desk
         self._ledger, self._outcomes, self._queue = ledger, outcomes, queue
         self._watcher, self._pool, self._pacing = watcher, pool, pacing
         self._permitted: set[str] = set()
@@ -101,7 +105,11 @@ class Reports:
         if kind in KINDS:
             answer = answer_desk(self._queue, worker, kind, body)
             self._pacing.desk(kind, body, answer)
+            self._at_desk.seat(kind, body, answer)
             return answer
+        if kind in card.KINDS:
+            self._at_desk.hear(kind, body)
+            return None
         match kind:
             case "permit":
                 return await self._permit(body["attempt_id"], worker)
@@ -241,6 +249,7 @@ class Reports:
         self._permitted.discard(attempt_id)
         self.ringing.discard(attempt_id)
         self._pacing.dropped(attempt_id)  # nothing, when its end was told already
+        self._at_desk.forget(attempt_id)
         self._pool().finished(worker, attempt_id)
         self._watcher.update(attempt_id, line="", **shown)
         self.nudge.set()
@@ -252,6 +261,7 @@ class Reports:
         self.ringing -= attempts
         for attempt_id in attempts:
             self._pacing.dropped(attempt_id)
+            self._at_desk.forget(attempt_id)
         lost: list[str] | None = None
         try:
             lost = await self._outcomes.lose_worker(worker)

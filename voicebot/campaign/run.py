@@ -16,6 +16,7 @@ from typing import Any
 
 import structlog
 
+from handoff.desk.line import RunLine
 from sip.trunk import Trunk
 from voicebot.call.record import CallRecord, Engines
 from voicebot.campaign import run_signals
@@ -23,6 +24,7 @@ from voicebot.campaign.approved_track import approved_digest
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.campaign_lists import CampaignLists
 from voicebot.campaign.control import Controls
+from voicebot.campaign.desk_controls import DeskControls
 from voicebot.campaign.edited_file import EditedFile, read_campaign
 from voicebot.campaign.enlisting import begin_or_go_on, take_over
 from voicebot.campaign.journal import Journal, is_away
@@ -137,6 +139,7 @@ class CampaignRun:
             self.calling = True
             upkeep = self._upkeep(supervisor, ledger, campaign_id, memory, pacing)
             await self._steered(stack, supervisor, ledger, campaign_id, digest, upkeep)
+            self._at_desk(stack, station, supervisor, ledger, campaign_id)
             keeping = keepers(station.watched, supervisor)
             stack.push_async_callback(_cancelled, keeping)
             try:
@@ -297,6 +300,21 @@ class CampaignRun:
         stack.callback(watch.close)
         loop = asyncio.get_running_loop()
         tasks = [loop.create_task(watch.run()), loop.create_task(steering.run())]
+        stack.push_async_callback(_cancelled, tasks)
+
+    def _at_desk(
+        self,
+        stack: AsyncExitStack,
+        station: Station,
+        supervisor: Supervisor,
+        ledger: Ledger,
+        campaign_id: str,
+    ) -> None:
+        """From here on the desk sees this run, whenever there is one on this machine."""
+        controls = DeskControls(self.store, self.clock, supervisor, ledger, campaign_id, station.roster)
+        supervisor.at_desk.begin(controls)
+        line, loop = RunLine(self.site.var, supervisor.at_desk), asyncio.get_running_loop()
+        tasks = [loop.create_task(line.run()), loop.create_task(supervisor.at_desk.keep_up())]
         stack.push_async_callback(_cancelled, tasks)
 
     # ---- during and after ----

@@ -18,9 +18,10 @@ from typing import Any
 
 from dialogs.manifest import Manifest
 from dialogs.service import DialogService
-from handoff.agents import GateQualification, load_agents, place_simulated
+from handoff.agents import Agent, GateQualification, place_simulated
 from handoff.queue import AgentQueue
 from handoff.settings import QueueSettings, load_queues
+from handoff.staff import agents_in_force
 from sip.trunk import Trunk, load_trunks
 from voicebot.call.order import Services
 from voicebot.call.record import Engines
@@ -64,6 +65,7 @@ class Station:
     ) -> None:
         self._site, self._campaign, self._gate, self._clock = site, campaign, gate, clock
         self._folder, self._say = folder, say
+        self._phones: dict[str, str] = {}
 
     async def start(self, stack: AsyncExitStack, digest: str) -> None:
         """Raises InputError or NotReady; `stack` stops what was started."""
@@ -123,11 +125,17 @@ class Station:
         return trunk.with_gateways(world["gateways"]) if trunk.simulated and world else trunk
 
     def _open_queue(self, world: dict[str, Any]) -> AgentQueue:
-        agents = place_simulated(load_agents(self._site.agents), world["agents"] if world else {})
+        self._phones = dict(world["agents"]) if world else {}
+        agents = self.roster()
         self.queues = load_queues(self._site.queues, float(self._gate.parameter("transfer.max_wait_s")))
         return AgentQueue(
             agents, self.queues, GateQualification(self._gate, self._clock), self._clock.monotonic
         )
+
+    def roster(self) -> tuple[Agent, ...]:
+        """The agents as file and register say now.  InputError or NotReady when that cannot be told."""
+        site = self._site
+        return place_simulated(agents_in_force(site.agents, site.store, site.keys, self._clock), self._phones)
 
     # ---- once it has started ----
 

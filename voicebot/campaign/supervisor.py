@@ -20,6 +20,7 @@ from handoff.queue import AgentQueue
 from handoff.seats_now import SeatsNow
 from sip.trunk import Trunk
 from voicebot.call.order import DialOrder, Services
+from voicebot.campaign.at_desk import RunAtDesk
 from voicebot.campaign.campaign_file import Campaign
 from voicebot.campaign.halts import HELD_UP_BY
 from voicebot.campaign.journal import Journal, is_away
@@ -70,6 +71,7 @@ class Supervisor:
         self._prompts, self._watcher, self._run_slots = prompts, watcher, run_slots
         self._pacing, self._alarms = pacing, alarms
         self.outcomes = Outcomes(store, ledger, campaign.zone, journal, lambda: self.pause(STORE))
+        self.at_desk = RunAtDesk(campaign.name, campaign_id, queue, simulated=clock.simulated)
         self._reports = Reports(
             ledger=ledger,
             outcomes=self.outcomes,
@@ -77,6 +79,7 @@ class Supervisor:
             watcher=watcher,
             pool=self._workers,
             pacing=pacing,
+            at_desk=self.at_desk,
         )
         self._pool: WorkerPool | None = None
         self._paused: set[str] = set()
@@ -154,6 +157,12 @@ class Supervisor:
         self._campaign = campaign
         self._pacing.changed(campaign.pacing, campaign.lines, calls_per_second(campaign, self._trunk))
         self._reports.nudge.set()
+
+    async def ask_worker(
+        self, attempt_id: str, kind: str, body: dict[str, Any], *, within_s: float
+    ) -> dict[str, Any]:
+        """Asks the worker that holds an attempt.  LookupError when none does; else as Link.ask."""
+        return await self._workers().ask(attempt_id, kind, body, within_s=within_s)
 
     @property
     def workers(self) -> list[str]:

@@ -305,6 +305,15 @@ class WorkerPool:
                 return not slot.link.lost
         return False
 
+    async def ask(
+        self, attempt_id: str, kind: str, body: dict[str, Any], *, within_s: float
+    ) -> dict[str, Any]:
+        """Asks whoever holds that attempt.  LookupError when nobody does; else as Link.ask."""
+        for slot in self._slots.values():
+            if attempt_id in slot.attempts:
+                return await slot.link.ask(kind, within_s=within_s, **body)
+        raise LookupError("no worker holds this attempt")
+
     def dial(self, worker: str, order: DialOrder) -> bool:
         """False when the worker died meanwhile: nothing was sent."""
         slot = self._slots.get(worker)
