@@ -6,7 +6,7 @@ set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 PYTHON=.venv/bin/python
-JOBS=2 # tests that place no calls share the cores; those that do run alone, for real audio needs the machine
+JOBS=2 # whole campaigns run alone, for real audio needs the machine; all other tests share the cores
 failed=()
 
 run() {
@@ -25,10 +25,11 @@ run "format" $PYTHON -m ruff format --check .
 run "types" $PYTHON -m mypy
 run "imports" .venv/bin/lint-imports
 if [ "${1:-}" != checks ]; then
-    run "tests" $PYTHON -m pytest -q -n $JOBS -m "not calls"
-    echo "── calls (${SECONDS} s so far)"
+    run "tests" $PYTHON -m pytest -q -n $JOBS -m "not calls and not alone"
+    run "calls" $PYTHON -m pytest -q -n $JOBS --dist loadfile -m "calls and not alone"
+    echo "── whole campaigns (${SECONDS} s so far)"
     # Last, so that the suite closes with pytest's own line.
-    $PYTHON -m pytest -q -p no:xdist -m calls </dev/null || failed+=("calls")
+    $PYTHON -m pytest -q -p no:xdist -m alone </dev/null || failed+=("whole campaigns")
 fi
 if [ ${#failed[@]} -ne 0 ]; then
     echo "failed: ${failed[*]}" >&2

@@ -18,7 +18,7 @@ from voicebot.call.order import Services
 from voicebot.campaign.worker_pool import WorkerPool
 from voicebot.store.encryption import KeyRing
 
-pytestmark = [pytest.mark.calls, pytest.mark.asyncio(loop_scope="module")]
+pytestmark = [pytest.mark.alone, pytest.mark.asyncio(loop_scope="module")]
 ROOT = Path(__file__).resolve().parents[2]
 REPLACED_WITHIN_S = 3.0
 

@@ -70,10 +70,9 @@ def test_the_gate_opens_to_the_person_only(measured: dict[str, Any]):
 def test_a_stage_is_taken_and_nothing_is_left_to_chance(manifests: dict[str, Manifest], tmp_path: Path):
     texts = tmp_path / "texts.yaml"
     texts.write_text("C.other_answers: [他不在家, 我是他媳妇他洗澡呢]\n", encoding="utf-8")
-    once = figures("--heldout", str(texts), "--stage", "opening")
-    again = figures("--heldout", str(texts), "--stage", "opening")
-    assert once["stage"] == "opening" and once["heldout"]["top1"] == 1.0
-    assert {**once, "ms": 0} == {**again, "ms": 0}
+    found = figures("--heldout", str(texts), "--asr", str(texts), "--stage", "opening")
+    assert found["stage"] == "opening" and found["heldout"]["top1"] == 1.0
+    assert found["heldout"] == found["asr"]
 
 
 @pytest.mark.parametrize(

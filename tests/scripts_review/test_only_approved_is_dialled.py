@@ -28,7 +28,7 @@ from voicebot.store.encryption import KeyRing
 from voicebot.store.track_states import Action
 from voicebot.store.track_versions import TrackContent
 
-pytestmark = [pytest.mark.calls, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 REMINDER = Path("dialogs/talktracks/reminder.yaml")
 PEOPLE = 200

@@ -11,7 +11,7 @@ from dialogs.build import RASA_PYTHON
 from tests.cli.small_site import ROOT, SmallSite
 from tests.cli.small_site import build as small_site
 
-pytestmark = [pytest.mark.calls, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.timeout(900)
 
 DAY = ("--today", "2025-11-24")
 

@@ -15,7 +15,7 @@ from tests.whole.conftest import Run
 from voicebot.store.models import AttemptRow
 from voicebot.store.states import AttemptState
 
-pytestmark = [pytest.mark.calls, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 def processes(run: Run) -> dict[int, str]:
@@ -47,7 +47,7 @@ def gone(pids: Any, within_s: float = 15.0) -> bool:
 
 def talking(run: Run) -> bool:
     """Somebody has picked up; the recording lies there already while it rings."""
-    if not any((run.folder / "recordings").glob("*.part.flac")):
+    if not any((run.folder / "recordings").glob("*.part.pcm")):
         return False
     store = run.store()
     try:

@@ -18,7 +18,7 @@ from voicebot.clock import ManualClock
 from voicebot.store.records import records
 from voicebot.store.stop_list import StopList
 
-pytestmark = [pytest.mark.calls, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
 
 
 def campaign_of(run: Run) -> str:
@@ -104,7 +104,7 @@ def test_a_campaign_comes_to_what_its_callees_expect(start: Any) -> None:
 
 def test_a_killed_worker_loses_its_calls_and_nothing_else(start: Any) -> None:
     run = start("01", "06", "08", "14", "17")
-    run.wait_for("a call in progress", lambda: any((run.folder / "recordings").glob("*.part.flac")))
+    run.wait_for("a call in progress", lambda: any((run.folder / "recordings").glob("*.part.pcm")))
     victim = run.logged("worker_ready")[0]["pid"]
     os.kill(victim, signal.SIGKILL)
     code = run.finish()
