@@ -182,7 +182,7 @@ class Attempt:
                 self._cancel(ringing)
             closing.push_async_callback(ringing.close)
             closing.push_async_callback(self._hang_up, leg)
-            leg.on_tick = ringing.on_tick  # what sounds before the answer never reaches the ear
+            leg.on_tick = lambda theirs, ours: self._on_early_tick(leg, ringing, theirs, ours)
             following = asyncio.ensure_future(self._follow(leg, ringing))
             closing.callback(following.cancel)
             if (disposition := await ringing.wait()) is not None:
@@ -343,6 +343,14 @@ class Attempt:
         return ear
 
     # ---- the media clock ----
+
+    def _on_early_tick(self, leg: Leg, ringing: Ringing, theirs: bytes, ours: bytes) -> None:
+        """Until the conversation begins.  What sounded before the answer never reaches the ear; from the
+        first packet after it on everything does."""
+        if leg.state is LegState.CONNECTED and self._ear is not None:
+            self._ear.hear(theirs)
+        else:
+            ringing.on_tick(theirs, ours)
 
     def _on_tick(self, theirs: bytes, ours: bytes) -> None:
         assert self._recorder is not None and self._ear is not None

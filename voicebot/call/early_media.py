@@ -1,6 +1,8 @@
 """What the network plays before the answer: tones and announcements.  The call is not connected.
 
-Verdicts come from text (空号, 关机 …) and from 450 Hz cadences; a ring-back tone only says that it rings.
+Verdicts come from text (空号, 关机 …) and from 450 Hz cadences.  A ring-back tone, a melody and a firm's
+spoken ring-back say nothing: it rings.  请不要挂机 says that the callee is talking to somebody and may still
+pick up: it counts only if nobody does.
 """
 
 from __future__ import annotations
@@ -20,6 +22,9 @@ log = structlog.get_logger()
 
 GLIMPSE_S = 2.5
 """Announcements are recognised from this much speech 12 times in 13."""
+BUSY_PAUSE_S, BUSY_SETTLES_S = 1.2, 6.0
+"""After 正在通话中: an announcement of call waiting says 请不要挂机 before it pauses so long, and by then."""
+_LOOK_S = 0.2
 
 DISPOSITIONS: dict[AnnouncementKind, Disposition] = {
     AnnouncementKind.EMPTY_NUMBER: Disposition.EMPTY_NUMBER,
@@ -45,6 +50,8 @@ class EarlyMedia:
 
     def __init__(self) -> None:
         self.verdict: asyncio.Future[Disposition] = asyncio.get_running_loop().create_future()
+        self.if_nobody_answers: Disposition | None = None
+        "What an announcement said that does not end the ringing."
         self.text = ""
         "What the network said, for the transcript (no personal data is in it)."
         self._tones = CadenceDetector()
@@ -52,6 +59,8 @@ class EarlyMedia:
         self._opening: asyncio.Task[None] | None = None
         self._glimpsing: asyncio.Task[None] | None = None
         self._glimpsed_at_s = 0.0
+        self._waiting = False
+        self._settling: asyncio.TimerHandle | None = None
 
     def start(self, speech: SpeechService, vad: TwoStageVad) -> None:
         """Opens the recogniser; tones are heard without it."""
@@ -87,8 +96,26 @@ class EarlyMedia:
         if text:
             self.text = text
         kind = classify(text) if text else None
-        if kind in DISPOSITIONS:
+        if kind is AnnouncementKind.CALL_WAITING:
+            self._waiting, self.if_nobody_answers = True, Disposition.BUSY
+        elif kind is AnnouncementKind.BUSY:
+            self._busy()
+        elif kind in DISPOSITIONS:
             self._decide(DISPOSITIONS[kind])
+
+    def _busy(self) -> None:
+        """正在通话中 may go on with 请不要挂机."""
+        self.if_nobody_answers = Disposition.BUSY
+        if self._settling is None:
+            self._settle_busy(asyncio.get_running_loop().time() + BUSY_SETTLES_S)
+
+    def _settle_busy(self, until: float) -> None:
+        loop, ear = asyncio.get_running_loop(), self._ear
+        goes_on = ear is not None and (ear.busy or ear.quiet_s < BUSY_PAUSE_S)
+        if goes_on and loop.time() < until:
+            self._settling = loop.call_later(_LOOK_S, self._settle_busy, until)
+        elif not self._waiting:
+            self._decide(Disposition.BUSY)
 
     def _decide(self, disposition: Disposition) -> None:
         if not self.verdict.done():
@@ -100,6 +127,8 @@ class EarlyMedia:
             await self._ear.last_words(within_s)
 
     async def close(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
         tasks = [task for task in (self._opening, self._glimpsing) if task is not None]
         for task in tasks:
             task.cancel()

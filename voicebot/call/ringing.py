@@ -29,6 +29,7 @@ BY_CAUSE: dict[CauseKind, Disposition] = {
     CauseKind.CARRIER_FAILED: Disposition.CARRIER_FAILED,
     CauseKind.NORMAL: Disposition.CARRIER_FAILED,
 }
+_NOBODY_CAME = frozenset({Disposition.NO_ANSWER, Disposition.UNREACHABLE, Disposition.CARRIER_FAILED})
 
 
 class Ringing:
@@ -80,10 +81,15 @@ class Ringing:
             if self._early is not None and self._early.verdict.done():
                 return self._early.verdict.result()
             if leg.ended.done():
-                return BY_CAUSE[leg.ended.result().kind]
+                return self._unless_announced(BY_CAUSE[leg.ended.result().kind])
             if self._given_up.done():
                 break
-        return Disposition.NO_ANSWER
+        return self._unless_announced(Disposition.NO_ANSWER)
+
+    def _unless_announced(self, result: Disposition) -> Disposition:
+        """The network's own words say more than a result that only means that nobody came."""
+        announced = self._early.if_nobody_answers if self._early is not None else None
+        return announced if announced is not None and result in _NOBODY_CAME else result
 
     async def close(self) -> None:
         if self._early is not None:

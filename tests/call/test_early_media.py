@@ -1,0 +1,105 @@
+"""What sounds before the answer, from its frames to the disposition of the attempt."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from tests.call.line import Recognizer, Speech, Vad, play, silence, voice
+from tests.speech.conftest import frames
+from tests.speech.synthetic import cadence
+from voicebot.call.ringing import Ringing
+from voicebot.simulate.virtual_time import on_virtual_time
+from voicebot.store.states import Disposition
+
+RINGS_S = 20.0
+SAID = {
+    "您好，您拨打的号码是空号，请核对后再拨": Disposition.EMPTY_NUMBER,
+    "您好，您拨打的电话已关机": Disposition.POWERED_OFF,
+    "您好，您拨打的电话已停机": Disposition.SUSPENDED,
+    "您好，您拨打的电话正在通话中，请稍后再拨": Disposition.BUSY,
+    "您好，您拨打的电话暂时无法接通": Disposition.UNREACHABLE,
+    "您好，您拨打的电话暂时无人接听": Disposition.NO_ANSWER,
+    "您拨打的用户已启用来电提醒业务": Disposition.NO_ANSWER,
+    "电话已转接到语音信箱，请在提示音后留言": Disposition.VOICEMAIL,
+    "您好，我是机主的智能助理，请问您有什么事": Disposition.ASSISTANT,
+    "Sorry, the subscriber you dialed is powered off": Disposition.POWERED_OFF,
+}
+
+
+class Leg:
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.answered: asyncio.Future[float] = loop.create_future()
+        self.ended: asyncio.Future[Any] = loop.create_future()
+
+
+def came_to(
+    sounds: list[bytes], *texts: str, picks_up_at: float | None = None
+) -> tuple[Disposition | None, float]:
+    """The attempt's disposition (None: answered), and after how many seconds."""
+
+    async def call() -> tuple[Disposition | None, float]:
+        loop = asyncio.get_running_loop()
+        leg = Leg()
+        ringing = Ringing(leg, RINGS_S, Speech(Recognizer(*texts)), Vad)  # type: ignore[arg-type]
+        assert ringing.early_media()
+        assert not ringing.early_media()
+        if picks_up_at is not None:
+            loop.call_at(picks_up_at, leg.answered.set_result, picks_up_at)
+        line = asyncio.ensure_future(play(sounds, lambda theirs: ringing.on_tick(theirs, bytes(320))))
+        found, at = await ringing.wait(), loop.time()
+        line.cancel()
+        await ringing.close()
+        return found, at
+
+    return on_virtual_time(call())
+
+
+@pytest.mark.parametrize(("text", "disposition"), SAID.items())
+def test_an_announcement_ends_the_attempt_before_any_answer(text: str, disposition: Disposition) -> None:
+    found, at = came_to([*silence(0.5), *voice(5.0), *silence(10.0)], text)
+    assert found is disposition
+    assert at < 7.0
+
+
+def test_call_waiting_is_not_given_up() -> None:
+    text = "您拨打的用户正在通话中，请不要挂机"
+    assert came_to([*voice(5.0), *silence(9.0)], text, picks_up_at=12.0)[0] is None
+
+
+def test_call_waiting_that_nobody_takes_was_busy() -> None:
+    found, at = came_to([*voice(5.0), *silence(9.0)], "您好，请不要挂机，您拨打的电话正在通话中")
+    assert (found, round(at)) == (Disposition.BUSY, RINGS_S)
+
+
+def test_busy_waits_for_the_rest_of_the_sentence() -> None:
+    sounds = [*voice(2.0), *silence(0.7), *voice(1.5), *silence(5.0)]
+    assert came_to(sounds, "您拨打的用户正在通话中", "请不要挂机", picks_up_at=10.0)[0] is None
+
+
+def test_what_comes_of_call_waiting_is_still_heard() -> None:
+    sounds = [*voice(4.0), *silence(3.0), *voice(4.0), *silence(3.0)]
+    found, _ = came_to(sounds, "您拨打的用户正在通话中，请不要挂机", "您拨打的用户暂时无人接听")
+    assert found is Disposition.NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    "text", ["", "欢迎致电宏达贸易有限公司", "您拨打的", "我爱你中国亲爱的母亲", "电话正在为您接通请稍候"]
+)
+def test_a_melody_or_a_firms_ring_back_only_rings(text: str) -> None:
+    assert came_to(voice(15.0), text, text, picks_up_at=15.0)[0] is None
+
+
+def test_nothing_before_the_answer_is_a_person() -> None:
+    assert came_to(voice(15.0), "喂，你好", "喂，你好")[0] is Disposition.NO_ANSWER
+
+
+@pytest.mark.parametrize(
+    ("pattern", "found"),
+    [([1.0, 4.0], None), ([0.35, 0.35], Disposition.BUSY), ([0.7, 0.7], Disposition.UNREACHABLE)],
+)
+def test_tones_of_the_network(pattern: list[float], found: Disposition | None) -> None:
+    assert came_to(frames(cadence(pattern, 14.0)), picks_up_at=14.0)[0] is found
