@@ -58,7 +58,7 @@ class Ear:
         self._inbox, self.quiet_s = inbox, 0.0
         self.on_last_words: Heard | None = None
 
-    def be_patient(self, patience: object) -> None: ...
+    def be_patient(self, patience: object, judge: object) -> None: ...
 
     def restart_silence(self) -> None:
         self.quiet_s = 0.0

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import date
 from types import SimpleNamespace
 from typing import Any
 
+from voicebot.call.completeness import judge_for
+from voicebot.call.endpointing import ORDINARY
 from voicebot.call.listening import Ear, Utterance
 from voicebot.speech.asr.client import SpeechUnavailable
 from voicebot.speech.asr.engine import Hypothesis
@@ -17,21 +20,23 @@ class LoudIsVoice:
     """The real VAD is tested elsewhere; here a frame is voiced when it is not silent."""
 
     def feed(self, frame: bytes) -> Any:
-        return SimpleNamespace(voiced=frame != SILENCE)
+        return SimpleNamespace(voiced=frame != SILENCE, level_dbfs=-20.0)
 
 
 class Dictation:
     """A recogniser whose service says `texts` in turn; an exception among them is raised."""
 
     def __init__(self, *texts: str | Exception) -> None:
-        self.texts, self.fed, self.utterances = list(texts), 0, []
+        self.texts, self.fed = list(texts), 0
+        self.utterances: list[int] = []
         self.slow_s = 0.0
+        self.ahead = ""
 
     def feed(self, pcm: bytes) -> None:
         self.fed += len(pcm)
 
     async def speculate(self, alternatives: int = 1) -> Hypothesis:
-        return Hypothesis("", 1.0, True, "dictation", 0.0)
+        return Hypothesis(self.ahead, 0.9, self.ahead == "", "dictation", 0.0)
 
     async def finalize(self, unchanged: bool = False, alternatives: int = 1) -> Hypothesis:
         await asyncio.sleep(self.slow_s)
@@ -48,7 +53,10 @@ class Dictation:
 class Notes:
     def __init__(self) -> None:
         self.heard: list[Utterance] = []
-        self.deaf = 0
+        self.deaf = self.wordless = 0
+
+    def take_wordless(self) -> None:
+        self.wordless += 1
 
     def take_deaf(self) -> None:
         self.deaf += 1
@@ -59,6 +67,7 @@ def ear_over(recogniser: Dictation, notes: Notes) -> Ear:
         LoudIsVoice(),  # type: ignore[arg-type]
         recogniser,  # type: ignore[arg-type]
         on_utterance=notes.heard.append,
+        on_wordless=notes.take_wordless,
         on_deaf=notes.take_deaf,
     )
 
@@ -130,4 +139,27 @@ async def test_last_words_have_a_deadline() -> None:
     await ear.last_words(0.2)
     assert asyncio.get_running_loop().time() - began < 2
     assert notes.heard == []
+    await ear.close()
+
+
+async def test_a_turn_whose_text_is_finished_ends_before_its_usual_silence() -> None:
+    notes, recogniser = Notes(), Dictation("我就是本人", "我就是本人")
+    recogniser.ahead = "我就是本人"
+    ear = ear_over(recogniser, notes)
+    ear.be_patient(ORDINARY, judge_for("open", date(2026, 3, 2)))
+    play(ear, (VOICE, 0.8), (SILENCE, 0.22))
+    await asyncio.sleep(0.01)  # the text is there
+    play(ear, (SILENCE, 0.2))
+    assert not ear.speaking
+    await ear.last_words(1)
+    assert abs(notes.heard[0].committed_s - notes.heard[0].end_s - 0.36) < 0.03
+    await ear.close()
+
+
+async def test_a_cough_is_told_as_a_turn_without_words() -> None:
+    notes = Notes()
+    ear = ear_over(Dictation(""), notes)
+    play(ear, (VOICE, 0.4), (SILENCE, 0.6))
+    await ear.last_words(1)
+    assert (notes.wordless, notes.heard) == (1, [])
     await ear.close()

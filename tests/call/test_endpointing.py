@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from voicebot.call.endpointing import DIGITS, FRAME_S, Endpoint, Endpointer, Patience
+from voicebot.call.completeness import Completeness
+from voicebot.call.endpointing import DIGITS, FRAME_S, ORDINARY, STORY, Endpoint, Endpointer, Patience
 
 
 def frames(seconds: float) -> int:
@@ -25,7 +26,7 @@ def test_a_word_is_an_onset_a_pause_and_an_end() -> None:
     assert [event for event, _ in happened] == [Endpoint.ONSET, Endpoint.PAUSE, Endpoint.END]
     onset, pause, end = (at for _, at in happened)
     assert 1.1 <= onset <= 1.2
-    assert abs(pause - 1.86) <= 0.02
+    assert abs(pause - 1.8) <= 0.02
     assert abs(end - 2.1) <= 0.02
     assert abs(ear.onset_at_s - 1.0) <= 0.02
     assert abs(ear.voice_ended_at_s - 1.6) <= 0.02
@@ -68,3 +69,69 @@ def test_an_endless_voice_is_cut_and_can_begin_again() -> None:
     ear = Endpointer(Patience(longest_s=2.0))
     happened = [event for event, _ in play(ear, (True, 5.0))]
     assert happened[:3] == [Endpoint.ONSET, Endpoint.END, Endpoint.ONSET]
+
+
+def silence_until_end(ear: Endpointer, text_is: Completeness | None = None) -> float:
+    """Seconds of silence that end the turn in progress, when its text turns out to be `text_is`."""
+    silence = 0.0
+    while silence < 3.0:
+        silence += FRAME_S
+        event = ear.feed(False)
+        if event is Endpoint.PAUSE and text_is is not None:
+            ear.conclude(ear.pauses, text_is)
+        if event is Endpoint.END:
+            return round(silence, 2)
+    raise AssertionError("the turn did not end")
+
+
+def test_a_finished_text_ends_the_turn_early_and_an_unfinished_one_late() -> None:
+    waits = {}
+    for text_is in (None, *Completeness):
+        ear = Endpointer()
+        play(ear, (True, 0.8))
+        waits[text_is] = silence_until_end(ear, text_is)
+    assert waits[None] == waits[Completeness.USUAL] == ORDINARY.end_s
+    assert waits[Completeness.FINISHED] == ORDINARY.soonest_s
+    assert waits[Completeness.UNFINISHED] == ORDINARY.unfinished_s
+
+
+def test_a_story_is_never_ended_early() -> None:
+    ear = Endpointer(STORY)
+    play(ear, (True, 0.8))
+    assert silence_until_end(ear, Completeness.FINISHED) == STORY.end_s
+
+
+def test_a_text_read_too_late_says_nothing_about_the_next_pause() -> None:
+    ear = Endpointer()
+    play(ear, (True, 0.6), (False, 0.26), (True, 0.6))
+    first = ear.pauses
+    play(ear, (False, 0.22))
+    ear.conclude(first, Completeness.FINISHED)
+    assert Endpoint.END not in [event for event, _ in play(ear, (False, 0.2))]
+
+
+def test_whoever_pauses_long_while_speaking_is_waited_for_longer() -> None:
+    ear = Endpointer()
+    play(ear, (True, 0.5), (False, 0.46), (True, 0.5))
+    assert silence_until_end(ear, Completeness.FINISHED) > 0.46
+    play(ear, (False, 2.0), (True, 0.5))
+    assert 0.5 < silence_until_end(ear) < 0.7
+
+
+def test_whoever_was_cut_off_is_waited_for_longer_the_next_time() -> None:
+    ear = Endpointer()
+    happened = play(ear, (True, 0.5), (False, 0.7), (True, 0.5))
+    assert [event for event, _ in happened].count(Endpoint.END) == 1
+    assert silence_until_end(ear) > 0.8
+    play(ear, *[(False, 3.0), (True, 0.5)])
+    assert silence_until_end(ear) <= ORDINARY.end_s + 0.6
+
+
+def test_the_vads_tail_counts_as_silence() -> None:
+    ear = Endpointer()
+    for _ in range(30):
+        ear.feed(True, -20.0)
+    for _ in range(4):
+        ear.feed(True, -62.0)
+    assert silence_until_end(ear) == ORDINARY.end_s - 0.08
+    assert abs(ear.voice_ended_at_s - 0.6) < 0.001

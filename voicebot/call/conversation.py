@@ -17,6 +17,7 @@ import structlog
 from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
 from dialogs.policy import Conversation as DialogConversation
 from sip.leg import Leg
+from voicebot.call.completeness import judge_for
 from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, STORY, Patience
 from voicebot.call.greeting import is_greeting
 from voicebot.call.handing_over import HandoverEnd
@@ -178,7 +179,7 @@ class CallConversation:
                 await self._note(reply.command)
             if self._is_gone():
                 return await self._after_hangup(reply)
-            self._ear.be_patient(PATIENCE[reply.expects])
+            self._ear.be_patient(PATIENCE[reply.expects], judge_for(reply.expects, self._today))
             self._ear.alternatives = READINGS if reply.expects == "digits" else 1
             interruption = await self._say(reply)
             if reply.command is not None:

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from voicebot.call.completeness import Completeness, Judge
 from voicebot.call.endpointing import FRAME_S, Endpoint, Endpointer, Patience
 from voicebot.speech.asr.client import Recognizer, SpeechUnavailable
+from voicebot.speech.asr.engine import ASK_AGAIN, Hypothesis
 from voicebot.speech.vad import TwoStageVad
 
 log = structlog.get_logger()
@@ -51,7 +53,18 @@ class _End:
     during_prompt: bool
 
 
-_Step = bytes | Endpoint | _End
+@dataclass(frozen=True)
+class _Pause:
+    """A silence within a turn: time to read what was said so far."""
+
+    number: int
+
+
+class _WentOn:
+    """Speech after a pause: what was read there is not all."""
+
+
+_Step = bytes | _Pause | _WentOn | _End
 
 
 class Ear:
@@ -64,13 +77,16 @@ class Ear:
         *,
         on_utterance: Callable[[Utterance], None],
         on_onset: Callable[[], None] = lambda: None,
+        on_wordless: Callable[[], None] = lambda: None,
         on_deaf: Callable[[], None] = lambda: None,
     ) -> None:
-        """`on_deaf` is told of a turn that could not be recognised: somebody spoke, nobody heard."""
+        """`on_wordless` is told of a turn in which nothing was said (a cough, music), `on_deaf` of one that
+        could not be recognised: somebody spoke, nobody heard."""
         self._vad, self._recognizer = vad, recognizer
         self._endpointer = Endpointer()
         self._on_utterance, self._on_onset = on_utterance, on_onset
-        self._on_deaf = on_deaf
+        self._on_wordless, self._on_deaf = on_wordless, on_deaf
+        self._judge: Judge = lambda text: Completeness.USUAL
         self._pre_roll: deque[bytes] = deque(maxlen=round(PRE_ROLL_S / FRAME_S))
         self._steps: asyncio.Queue[_Step] = asyncio.Queue()
         self._ends_due = 0
@@ -107,15 +123,15 @@ class Ear:
         """The bot has just finished speaking: the callee's silence counts from here."""
         self.quiet_s = 0.0
 
-    def be_patient(self, patience: Patience) -> None:
-        """How long to wait for the end of a turn from now on."""
-        self._endpointer.patience = patience
+    def be_patient(self, patience: Patience, judge: Judge) -> None:
+        """How long to wait for the end of a turn from now on, and how to tell that its text is finished."""
+        self._endpointer.patience, self._judge = patience, judge
 
     def hear(self, frame: bytes) -> None:
         """One 20 ms frame of 8 kHz int16 (320 bytes)."""
-        voiced = self._vad.feed(frame).voiced
-        self.quiet_s = 0.0 if voiced else self.quiet_s + FRAME_S
-        happened = self._endpointer.feed(voiced)
+        voicing = self._vad.feed(frame)
+        self.quiet_s = 0.0 if voicing.voiced else self.quiet_s + FRAME_S
+        happened = self._endpointer.feed(voicing.voiced, voicing.level_dbfs)
         if happened is Endpoint.ONSET:
             self._during_prompt = self.prompt_playing
             for earlier in self._pre_roll:
@@ -126,8 +142,10 @@ class Ear:
             self._steps.put_nowait(frame)
         else:
             self._pre_roll.append(frame)
-        if happened in (Endpoint.PAUSE, Endpoint.RESUMED):
-            self._steps.put_nowait(happened)
+        if happened is Endpoint.PAUSE:
+            self._steps.put_nowait(_Pause(self._endpointer.pauses))
+        elif happened is Endpoint.RESUMED:
+            self._steps.put_nowait(_WentOn())
         elif happened is Endpoint.END:
             self._end_turn()
 
@@ -152,11 +170,15 @@ class Ear:
 
     async def glimpse(self) -> str:
         """What was said so far in the turn in progress; empty when the service does not answer."""
+        heard = await self._look_ahead()
+        return "" if heard is None else heard.text
+
+    async def _look_ahead(self) -> Hypothesis | None:
         try:
-            return (await self._recognizer.speculate(self.alternatives)).text
+            return await self._recognizer.speculate(self.alternatives)
         except SpeechUnavailable as fault:
             log.warning("glimpse_failed", fault=str(fault))
-            return ""
+            return None
 
     async def _recognise(self) -> None:
         # One queue for audio and decodes: the next turn's first frames can never slip into this one.
@@ -175,11 +197,13 @@ class Ear:
             self._recognizer.feed(step)
         elif isinstance(step, _End):
             await self._finish(step)
-        elif step is Endpoint.RESUMED:
+        elif isinstance(step, _WentOn):
             self._ahead = False
         elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
-            await self.glimpse()
+            heard = await self._look_ahead()
             self._ahead = True
+            if heard is not None and heard.text and heard.confidence >= ASK_AGAIN:
+                self._endpointer.conclude(step.number, self._judge(heard.text))
 
     async def _finish(self, end: _End) -> None:
         try:
@@ -191,7 +215,9 @@ class Ear:
         finally:
             self._ends_due -= 1
             self._ahead = False
-        if heard.text and not heard.no_speech:
+        if heard.no_speech or not heard.text:
+            self._on_wordless()
+        else:
             self._on_utterance(
                 Utterance(
                     heard.text,
