@@ -25,8 +25,8 @@ class Vad:
 class Recognizer:
     """One text a turn, in their order; `decode_s` is how long it takes to read."""
 
-    def __init__(self, *texts: str, decode_s: float = 0.1) -> None:
-        self._texts, self._decode_s = list(texts), decode_s
+    def __init__(self, *texts: str, decode_s: float = 0.1, confidence: float = 0.9) -> None:
+        self._texts, self._decode_s, self._confidence = list(texts), decode_s, confidence
         self._turn = 0
         self.fed_s = 0.0
 
@@ -36,7 +36,7 @@ class Recognizer:
     async def speculate(self, alternatives: int = 1) -> Hypothesis:
         await asyncio.sleep(self._decode_s)
         text = self._texts[self._turn] if self._turn < len(self._texts) else ""
-        return Hypothesis(text, 0.9, not text, "written", 1.0)
+        return Hypothesis(text, self._confidence, not text, "written", 1.0)
 
     async def finalize(self, unchanged: bool = False, alternatives: int = 1) -> Hypothesis:
         found = await self.speculate()

@@ -9,7 +9,7 @@ import pytest
 
 from tests.call.line import Recognizer, Speech, Vad, play, silence, voice
 from tests.speech.conftest import frames
-from tests.speech.synthetic import cadence
+from tests.speech.synthetic import cadence, tone
 from voicebot.call.ringing import Ringing
 from voicebot.simulate.virtual_time import on_virtual_time
 from voicebot.store.states import Disposition
@@ -37,14 +37,14 @@ class Leg:
 
 
 def came_to(
-    sounds: list[bytes], *texts: str, picks_up_at: float | None = None
+    sounds: list[bytes], *texts: str, picks_up_at: float | None = None, confidence: float = 0.9
 ) -> tuple[Disposition | None, float]:
     """The attempt's disposition (None: answered), and after how many seconds."""
 
     async def call() -> tuple[Disposition | None, float]:
         loop = asyncio.get_running_loop()
         leg = Leg()
-        ringing = Ringing(leg, RINGS_S, Speech(Recognizer(*texts)), Vad)  # type: ignore[arg-type]
+        ringing = Ringing(leg, RINGS_S, Speech(Recognizer(*texts, confidence=confidence)), Vad)  # type: ignore[arg-type]
         assert ringing.early_media()
         assert not ringing.early_media()
         if picks_up_at is not None:
@@ -87,10 +87,32 @@ def test_what_comes_of_call_waiting_is_still_heard() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "欢迎致电宏达贸易有限公司", "您拨打的", "我爱你中国亲爱的母亲", "电话正在为您接通请稍候"]
+    "text",
+    [
+        "",
+        "欢迎致电宏达贸易有限公司",
+        "您拨打的",
+        "我爱你中国亲爱的母亲",
+        "电话正在为您接通请稍候",
+        "您好，是空号",
+    ],
 )
 def test_a_melody_or_a_firms_ring_back_only_rings(text: str) -> None:
     assert came_to(voice(15.0), text, text, picks_up_at=15.0)[0] is None
+
+
+def test_an_announcement_that_the_recogniser_makes_up_is_none() -> None:
+    assert came_to(voice(15.0), "您好，您拨打的电话已关机", picks_up_at=15.0, confidence=0.45)[0] is None
+
+
+def test_two_notes_of_a_melody_are_no_busy_tone() -> None:
+    notes = frames(cadence([0.35, 0.35, 0.35, 3.0], 14.0))
+    assert came_to(notes, picks_up_at=14.0)[0] is None
+
+
+def test_a_melody_without_rests_is_no_busy_tone() -> None:
+    a, e = frames(tone(440, 0.36)), frames(tone(660, 0.36))
+    assert came_to([*a, *e] * 15, picks_up_at=10.0)[0] is None
 
 
 def test_nothing_before_the_answer_is_a_person() -> None:

@@ -12,8 +12,8 @@ import asyncio
 import structlog
 
 from voicebot.call.listening import Ear, Utterance
-from voicebot.speech.announcements import AnnouncementKind, classify
-from voicebot.speech.asr.client import SpeechService
+from voicebot.speech.announcements import AnnouncementKind, classify, is_network
+from voicebot.speech.asr.client import Recognizer, SpeechService, SpeechUnavailable
 from voicebot.speech.tones import CadenceDetector, Tone
 from voicebot.speech.vad import TwoStageVad
 from voicebot.store.states import Disposition
@@ -22,6 +22,11 @@ log = structlog.get_logger()
 
 GLIMPSE_S = 2.5
 """Announcements are recognised from this much speech 12 times in 13."""
+CERTAIN = 0.55
+"""Announcements that were said come back with more than 0.6; those that the recogniser makes of songs and
+English with less than 0.5."""
+TONE_AGAIN_TICKS = 100
+"""2 s: the longest cadence that is a verdict, congestion, comes again after 1.4 s."""
 BUSY_PAUSE_S, BUSY_SETTLES_S = 1.2, 6.0
 """After 正在通话中: an announcement of call waiting says 请不要挂机 before it pauses so long, and by then."""
 _LOOK_S = 0.2
@@ -45,6 +50,9 @@ TONES: dict[Tone, Disposition] = {
 }
 
 
+_NETWORKS = frozenset(DISPOSITIONS) - {AnnouncementKind.VOICEMAIL, AnnouncementKind.ASSISTANT}
+
+
 class EarlyMedia:
     """Listens between 183 and the final response.  `verdict` is done as soon as one is certain."""
 
@@ -55,6 +63,9 @@ class EarlyMedia:
         self.text = ""
         "What the network said, for the transcript (no personal data is in it)."
         self._tones = CadenceDetector()
+        self._ticks = 0
+        self._last_tone: tuple[Tone, int] | None = None
+        self._recognizer: Recognizer | None = None
         self._ear: Ear | None = None
         self._opening: asyncio.Task[None] | None = None
         self._glimpsing: asyncio.Task[None] | None = None
@@ -67,14 +78,14 @@ class EarlyMedia:
         self._opening = asyncio.get_running_loop().create_task(self._open(speech, vad))
 
     async def _open(self, speech: SpeechService, vad: TwoStageVad) -> None:
-        recognizer = await speech.open("announcement")
-        self._ear = Ear(vad, recognizer, on_utterance=self._read)
+        self._recognizer = await speech.open("announcement")
+        self._ear = Ear(vad, self._recognizer, on_utterance=self._read)
 
     def on_tick(self, theirs: bytes) -> None:
         """One 20 ms frame of early media."""
-        tone = self._tones.feed(theirs)
-        if tone in TONES:
-            self._decide(TONES[tone])
+        self._ticks += 1
+        if (tone := self._tones.feed(theirs)) is not None:
+            self._hear_tone(tone)
         if self._ear is None:
             return
         self._ear.hear(theirs)
@@ -84,18 +95,37 @@ class EarlyMedia:
         elif not self._ear.speaking:
             self._glimpsed_at_s = 0.0
 
+    def _hear_tone(self, tone: Tone) -> None:
+        """Once may be two notes of a melody; a tone of the network goes on."""
+        last, self._last_tone = self._last_tone, (tone, self._ticks)
+        if (
+            tone in TONES
+            and last is not None
+            and last[0] is tone
+            and self._ticks - last[1] <= TONE_AGAIN_TICKS
+        ):
+            self._decide(TONES[tone])
+
     async def _glimpse(self) -> None:
-        assert self._ear is not None
-        self._classify(await self._ear.glimpse())
-        self._glimpsing = None
+        assert self._recognizer is not None
+        try:
+            seen = await self._recognizer.speculate()
+            self._classify(seen.text, seen.confidence)
+        except SpeechUnavailable as fault:
+            log.warning("glimpse_failed", fault=str(fault))
+        finally:
+            self._glimpsing = None
 
     def _read(self, utterance: Utterance) -> None:
-        self._classify(utterance.text)
+        self._classify(utterance.text, utterance.confidence)
 
-    def _classify(self, text: str) -> None:
-        if text:
-            self.text = text
-        kind = classify(text) if text else None
+    def _classify(self, text: str, confidence: float) -> None:
+        if not text or confidence < CERTAIN:
+            return
+        self.text = text
+        kind = classify(text)
+        if kind in _NETWORKS and not is_network(text):
+            return  # 是空号 alone is what the recogniser makes of a song
         if kind is AnnouncementKind.CALL_WAITING:
             self._waiting, self.if_nobody_answers = True, Disposition.BUSY
         elif kind is AnnouncementKind.BUSY:

@@ -21,6 +21,8 @@ _DEBOUNCE_FRAMES = 2
 _STEADY_FRAMES = 125
 """2.5 s: a dial tone or a howler, no cadence."""
 _KEPT_RUNS = 8
+_GAP_BELOW = 10 ** (-6 / 10)
+"""The network is silent between its bursts; a melody goes on with another note."""
 
 
 class Tone(StrEnum):
@@ -35,6 +37,8 @@ class Tone(StrEnum):
 class _Run:
     on: bool
     seconds: float
+    power: float
+    "Mean over the run."
 
 
 def _near(value: float, wanted: float, tolerance: float) -> bool:
@@ -58,37 +62,44 @@ class CadenceDetector:
         self._on = False
         self._length = 0
         self._pending = 0
+        self._power = self._pending_power = 0.0
+        "Summed over the frames of the run, and of those that may begin the next."
         self._steady_told = False
         self._runs: list[_Run] = []
         self.maybe_ringback = False
 
     def feed(self, frame: bytes) -> Tone | None:
         """One 20 ms frame → the tone that this frame completes, or None."""
-        hit = self._is_tone(to_float(frame))
+        samples = to_float(frame)
+        power = float(np.dot(samples, samples)) / FRAME_SAMPLES
+        hit = self._is_tone(samples, power)
         if hit != self._on:
             self._pending += 1
+            self._pending_power += power
             return self._flip() if self._pending >= _DEBOUNCE_FRAMES else None
         self._length += 1 + self._pending
-        self._pending = 0
+        self._power += power + self._pending_power
+        self._pending, self._pending_power = 0, 0.0
         if self._on and self._length > _STEADY_FRAMES and not self._steady_told:
             self._steady_told = True
             return Tone.STEADY
         return None
 
-    def _is_tone(self, x: Samples) -> bool:
-        energy = float(np.dot(x, x))
-        if energy / FRAME_SAMPLES <= _FLOOR_POWER:
+    def _is_tone(self, x: Samples, power: float) -> bool:
+        if power <= _FLOOR_POWER:
             return False
         parts = self._basis @ x
         half = len(_FREQUENCIES_HZ)
         tone = float((parts[:half] ** 2 + parts[half:] ** 2).max())
         # 2/3: a pure tone's share under the Hann window, so that the ratio is 1.0 for one
-        return tone / (energy * 2 / 3) > (_OFF_RATIO if self._on else _ON_RATIO)
+        return tone / (power * FRAME_SAMPLES * 2 / 3) > (_OFF_RATIO if self._on else _ON_RATIO)
 
     def _flip(self) -> Tone | None:
-        self._runs = [*self._runs, _Run(self._on, self._length * FRAME_SECONDS)][-_KEPT_RUNS:]
+        mean = self._power / max(1, self._length)
+        self._runs = [*self._runs, _Run(self._on, self._length * FRAME_SECONDS, mean)][-_KEPT_RUNS:]
         self._on = not self._on
-        self._length, self._pending, self._steady_told = self._pending, 0, False
+        self._length, self._power = self._pending, self._pending_power
+        self._pending, self._pending_power, self._steady_told = 0, 0.0, False
         return self._match()
 
     def _match(self) -> Tone | None:
@@ -96,7 +107,7 @@ class CadenceDetector:
         if not runs[-1].on:
             return None
         self.maybe_ringback = _near(runs[-1].seconds, 1.0, 0.12)
-        if len(runs) < 3 or not runs[-3].on:
+        if len(runs) < 3 or not runs[-3].on or runs[-2].power > _GAP_BELOW * runs[-1].power:
             return None
         first, gap, last = (run.seconds for run in runs[-3:])
         for tone, on_s, off_s, on_tol, off_tol in (
