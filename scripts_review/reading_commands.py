@@ -183,7 +183,7 @@ def history(
 def verify(site: SiteFile = None, as_json: AsJson = False) -> None:
     """Recompute every digest, signature and link; exit code 1 naming what is broken."""
     with opened(site) as here:
-        found = verify_store(here.store, here.clock)
+        found = verify_store(here.store)
     if as_json:
         _json(asdict(found))
     else:

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select, text
 
 from dialogs.errors import TrackError
-from voicebot.clock import Clock
 from voicebot.store.approvals import Approvals
-from voicebot.store.audit import AuditChain
+from voicebot.store.audit_check import check
 from voicebot.store.database import Store
 from voicebot.store.models import AuditRow, ReviewRow, TrackVersionRow
+from voicebot.store.review_record import ReviewRecord
 from voicebot.store.reviews import AUDITED
 from voicebot.store.track_versions import TrackContent
 
@@ -29,21 +29,14 @@ class Verified:
     notes: tuple[str, ...]
 
 
-def verify(store: Store, clock: Clock) -> Verified:
+def verify(store: Store) -> Verified:
     """Contents, signatures, the chain of reviews, its links in the audit record, the audit record itself, and
     the triggers that keep the tables append-only."""
     with store.reading() as connection:
         record = Approvals(store).record_in(connection)
-        faults = [
-            *record.faults,
-            *_contents(connection, {one.digest: one.reference for one in record.versions.values()}),
-            *_audit_links(connection),
-            *_triggers(connection, postgresql=store.is_postgresql),
-        ]
+        faults = list(_faults(connection, record, postgresql=store.is_postgresql))
         reviews = sum(len(one.events) for one in record.versions.values())
-    broken = AuditChain(store, clock).verify()
-    if broken is not None:
-        faults.append(f"audit record: link {broken} does not hold")
+    faults += [f"audit record: {fault}" for fault in check(store, recordings=False).faults]
     notes = [
         f"{one.reference}: {signature.void}"
         for one in record.versions.values()
@@ -51,6 +44,20 @@ def verify(store: Store, clock: Clock) -> Verified:
         if signature.void
     ]
     return Verified(len(record.versions), reviews, tuple(faults), tuple(notes))
+
+
+def review_faults(store: Store) -> list[str]:
+    """The same of the record of reviews alone, without the audit record that it stands in."""
+    with store.reading() as connection:
+        record = Approvals(store).record_in(connection)
+        return list(_faults(connection, record, postgresql=store.is_postgresql))
+
+
+def _faults(connection: Connection, record: ReviewRecord, *, postgresql: bool) -> Iterator[str]:
+    yield from record.faults
+    yield from _contents(connection, {one.digest: one.reference for one in record.versions.values()})
+    yield from _audit_links(connection)
+    yield from _triggers(connection, postgresql=postgresql)
 
 
 def _contents(connection: Connection, reviewed: dict[str, str]) -> Iterator[str]:

@@ -32,6 +32,13 @@ class Playback:
         self._position = 0
         "Last known sample."
         self._running_since: float | None = None
+        self._known_at: float | None = None
+        "When the last known sample was played, while it goes on from there."
+
+    @property
+    def played(self) -> int:
+        """Samples played so far, as last known: exact once it has been stopped or has ended by itself."""
+        return self._position
 
     async def position(self) -> float:
         """Seconds played so far."""
@@ -46,7 +53,7 @@ class Playback:
             position = await self._leg.ask("pause", self.number, True)
             self._disarm()  # the prompt may have begun while we asked
             self._note(position)
-            self._running_since = None
+            self._running_since = self._known_at = None
         return self._position / CLOCK_RATE
 
     async def resume(self) -> None:
@@ -60,6 +67,8 @@ class Playback:
         if not self.done.done():
             position = await self._leg.ask("stop_player", self.number)
             self._note(position)
+            if position is not None:
+                self._known_at = None
             self.finish(False)
         return self._position / CLOCK_RATE
 
@@ -70,7 +79,7 @@ class Playback:
         if self.done.done():
             return
         self._position = sample
-        self._running_since = asyncio.get_running_loop().time()
+        self._running_since = self._known_at = asyncio.get_running_loop().time()
         if not self._loop:
             self._arm((self._samples - sample) / CLOCK_RATE + END_MARGIN_S)
 
@@ -79,6 +88,9 @@ class Playback:
         if not self.done.done():
             if to_the_end:
                 self._position = self._samples
+            elif self._known_at is not None:  # the leg ended under it: by the clock
+                on_s = asyncio.get_running_loop().time() - self._known_at
+                self._position = min(self._samples, self._position + int(on_s * CLOCK_RATE))
             self.done.set_result(to_the_end)
 
     # ---- the end ----
@@ -90,6 +102,8 @@ class Playback:
         if sample == 0 and not self._loop and self._has_run_s() > 2 * TICK_MS / 1000 and self._near_end():
             sample = self._samples
         self._position = sample
+        if self._known_at is not None:
+            self._known_at = asyncio.get_running_loop().time()
 
     def _has_run_s(self) -> float:
         if self._running_since is None:

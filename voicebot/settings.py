@@ -68,6 +68,12 @@ class Sip(_Part):
         return ports
 
 
+class Recording(_Part):
+    """How calls are recorded: FLAC keeps every sample, Opus takes a tenth of its room."""
+
+    format: Literal["flac", "opus"] = "flac"
+
+
 class Policy(_Part):
     """A pack file, which pack of it, and parameters set tighter than the pack's own.
 
@@ -116,6 +122,7 @@ class Site(BaseSettings):
     asr: Asr = Asr()
     tts: Tts = Tts()
     sip: Sip = Sip()
+    recording: Recording = Recording()
 
     @field_validator("timezone")
     @classmethod

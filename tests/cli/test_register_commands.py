@@ -12,7 +12,7 @@ from openpyxl import Workbook
 from tests.cli.small_site import Said, SmallSite
 from voicebot.clock import WallClock
 from voicebot.settings import load_site
-from voicebot.store.audit import AuditChain
+from voicebot.store.audit_check import check
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.stop_list import StopList
@@ -41,7 +41,7 @@ def kinds(site: SmallSite) -> list[str]:
     store = Store.open(settings.store, KeyRing.load(site.folder / "var/keys.json"))
     with store.reading() as connection:
         found = connection.exec_driver_sql("select kind from audit order by seq").scalars().all()
-    assert AuditChain(store, WallClock(settings.zone)).verify() is None
+    assert check(store).faults == []
     store.close()
     return list(found)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -23,10 +22,12 @@ from voicebot.call.record import (
     RecordingRef,
     Turn,
 )
+from voicebot.store.bindings import recording_binding
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, DebtorRow
 from voicebot.store.records import save_record
+from voicebot.store.sealed_file import seal_file
 from voicebot.store.states import Disposition
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -43,8 +44,12 @@ def voice(seconds: float, seed: int) -> npt.NDArray[np.float64]:
     return rng.normal(0, 0.14, len(t)) * syllables
 
 
-def record_sound(path: Path, turns: list[Turn], seconds: float) -> RecordingRef:
-    """A stereo file whose channels sound where the turns say so."""
+KEYS = KeyRing(1, {1: bytes(32)}, bytes(32))
+"""Those that the recordings are sealed with."""
+
+
+def record_sound(path: Path, attempt_id: str, turns: list[Turn], seconds: float) -> RecordingRef:
+    """A sealed stereo file whose channels sound where the turns say so."""
     sound = np.random.default_rng(1).normal(0, 0.0008, (int(seconds * 8000), 2))
     for number, turn in enumerate(turns):
         at = int(turn.start_s * 8000)
@@ -52,8 +57,10 @@ def record_sound(path: Path, turns: list[Turn], seconds: float) -> RecordingRef:
         sound[at : at + len(spoken), 0 if turn.speaker in ("bot", "agent") else 1] += spoken
     path.parent.mkdir(parents=True, exist_ok=True)
     sf.write(path, np.clip(sound, -1, 1), 8000, subtype="PCM_16")
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return RecordingRef(path=str(path), sha256=digest, seconds=seconds)
+    sealed = path.with_name(path.name + ".sealed")
+    digest = seal_file(path, sealed, KEYS, recording_binding(attempt_id))
+    path.unlink()
+    return RecordingRef(path=str(sealed), sha256=digest, seconds=seconds)
 
 
 def call(
@@ -168,7 +175,7 @@ def promise(folder: Path) -> CallRecord:
             Latency(end_of_speech_s=26.6, first_audio_s=28.2),
             Latency(end_of_speech_s=32.9, first_audio_s=33.42),
         ],
-        recording=record_sound(folder / "a001.wav", turns, 38.4),
+        recording=record_sound(folder / "a001.wav", "a0017c41e09d2b84", turns, 38.4),
     )
 
 
@@ -205,7 +212,7 @@ def handed_over(folder: Path) -> CallRecord:
             asked_s=10.0, ringing_s=14.2, whisper_s=16.4, bridged_s=21.2, ended_s=37.0,
             agent="agent1001", result="wrap_up",
         ),
-        recording=record_sound(folder / "a002.wav", turns, 37.0),
+        recording=record_sound(folder / "a002.wav", "a0027c41e09d2b84", turns, 37.0),
     )  # fmt: skip
 
 
@@ -325,3 +332,9 @@ def store(tmp_path: Path, records: list[CallRecord]) -> Iterator[Store]:
         save_record(opened, record)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def recording_keys() -> KeyRing:
+    """What opens the recordings."""
+    return KEYS

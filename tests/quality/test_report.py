@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 
 from voicebot.call.record import CallRecord, RecordingRef, Turn
+from voicebot.call.recording_file import open_recording
 from voicebot.campaign.summary import Refused, build_summary
 from voicebot.clock import ManualClock
 from voicebot.quality.report import write_report
+from voicebot.store.encryption import KeyRing
 from voicebot.store.states import Disposition
 
 NAME = "张伟"
@@ -41,7 +43,9 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def write(tmp_path: Path, refused: list[Refused], engines: Any, start: Any) -> Callable[..., Path]:
+def write(
+    tmp_path: Path, refused: list[Refused], engines: Any, start: Any, recording_keys: KeyRing
+) -> Callable[..., Path]:
     def write(records: list[CallRecord], **more: Any) -> Path:
         summary = build_summary(
             campaign="demo",
@@ -60,7 +64,7 @@ def write(tmp_path: Path, refused: list[Refused], engines: Any, start: Any) -> C
             refused=refused,
             summary=summary,
             names=names,
-            **more,
+            **{"keys": recording_keys, **more},
         )
 
     return write
@@ -99,7 +103,7 @@ def test_a_call_page_tells_the_whole_call(write: Callable[..., Path], records: l
 
 
 def test_a_press_on_a_turn_finds_its_place_in_the_recording(
-    write: Callable[..., Path], records: list[CallRecord]
+    write: Callable[..., Path], records: list[CallRecord], recording_keys: KeyRing
 ) -> None:
     record = records[0]
     folder = write(records).parent / "calls"
@@ -108,7 +112,8 @@ def test_a_press_on_a_turn_finds_its_place_in_the_recording(
     assert jumps == [turn.start_s for turn in record.turns]
     [player] = [a for tag, a in page.tags if tag == "audio"]
     assert record.recording is not None
-    assert (folder / player["src"]).read_bytes() == Path(record.recording.path).read_bytes()
+    with open_recording(record.recording, record.attempt_id, recording_keys) as audio:
+        assert (folder / player["src"]).read_bytes() == audio.read()
 
 
 def test_nothing_is_fetched_from_outside(write: Callable[..., Path], records: list[CallRecord]) -> None:
@@ -160,7 +165,7 @@ def test_words_of_a_callee_are_never_markup(
     ("harm", "said"),
     [
         (lambda file: file.unlink(), "not where the record says"),
-        (lambda file: file.write_bytes(file.read_bytes()[:-2] + b"\0\1"), "does not match its checksum"),
+        (lambda file: file.write_bytes(file.read_bytes()[:-2] + b"\0\1"), "was changed"),
     ],
 )
 def test_a_lost_or_altered_recording_is_said_and_not_played(
@@ -196,3 +201,9 @@ def test_every_control_has_a_name_and_every_page_a_language(
                 break
             if attributes.get("role") == "img":
                 assert attributes["aria-label"]
+
+
+def test_without_keys_recordings_stay_sealed(write: Callable[..., Path], records: list[CallRecord]) -> None:
+    folder = write(records, keys=None).parent
+    assert "is sealed" in Page(folder / "calls" / f"{records[0].attempt_id}.html").text
+    assert list((folder / "audio").iterdir()) == []

@@ -14,11 +14,17 @@ from voicebot.call.record import CallRecord
 from voicebot.campaign.summary import Refused, build_summary
 from voicebot.clock import ManualClock
 from voicebot.quality.report import write_report
+from voicebot.store.encryption import KeyRing
 
 
 @pytest.fixture
 def index(
-    tmp_path: Path, records: list[CallRecord], refused: list[Refused], engines: Any, start: Any
+    tmp_path: Path,
+    records: list[CallRecord],
+    refused: list[Refused],
+    engines: Any,
+    start: Any,
+    recording_keys: KeyRing,
 ) -> Path:
     summary = build_summary(
         campaign="demo",
@@ -29,7 +35,12 @@ def index(
         seconds=1,
     )
     return write_report(
-        tmp_path / "report", campaign="demo", records=records, refused=refused, summary=summary
+        tmp_path / "report",
+        campaign="demo",
+        records=records,
+        refused=refused,
+        summary=summary,
+        keys=recording_keys,
     )
 
 

@@ -13,15 +13,20 @@ import pytest
 import soundfile as sf
 
 from voicebot.call.record import CallRecord, Turn
+from voicebot.call.recording_file import open_recording
 from voicebot.quality.envelope import read_envelope
 from voicebot.quality.timeline import TimelinePicture, draw_timeline
+from voicebot.store.encryption import KeyRing
 from voicebot.store.states import Disposition
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 def drawn(record: CallRecord) -> TimelinePicture:
-    sound = read_envelope(Path(record.recording.path)) if record.recording else None
+    if record.recording is None:
+        return draw_timeline(record, None)
+    with open_recording(record.recording, record.attempt_id, KeyRing(1, {1: bytes(32)}, bytes(32))) as audio:
+        sound = read_envelope(audio)
     return draw_timeline(record, sound)
 
 

@@ -72,15 +72,16 @@ def tracks_in(folder: Path) -> None:
         shutil.copytree(ROOT / "dialogs" / name, folder / "dialogs" / name)
 
 
+GUARDED = ("review", "track_version", "audit", "audit_checkpoint", "outbox", "decision", "decision_basis")
+
+
 def by_hand(store: Store, *statements: str) -> None:
     """What somebody with the database's password can do: the triggers off, and the rows as he likes."""
     with store.begin() as connection:
-        for trigger in ("review_no_update", "review_no_delete"):
-            on = " ON review" if store.is_postgresql else ""
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}{on}"))
-        for trigger in ("track_version_no_update", "track_version_no_delete"):
-            on = " ON track_version" if store.is_postgresql else ""
-            connection.execute(text(f"DROP TRIGGER IF EXISTS {trigger}{on}"))
+        for table in GUARDED:
+            on = f" ON {table}" if store.is_postgresql else ""
+            for change in ("update", "delete"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_no_{change}{on}"))
         for statement in statements:
             connection.execute(text(statement))
 

@@ -120,11 +120,11 @@ def test_a_touched_store_is_found_and_speaks_nothing(
     reviewed.approve(store, ONE)
     known = Approvals(store, recheck_s=0)
     assert known.is_approved(ONE.digest)
-    assert verify(store, clock).faults == ()
+    assert verify(store).faults == ()
     by_hand(store, statement)
     assert not known.is_approved(ONE.digest), "also by one who had judged it before"
     assert not speakable(store, ONE)
-    faults = "\n".join(verify(store, clock).faults)
+    faults = "\n".join(verify(store).faults)
     assert said in faults and "trigger review_no_update is gone" in faults
     with pytest.raises(InputError, match=r"tampered|changed in the store"):
         Approvals(store).resolve("reminder@1")
@@ -137,7 +137,7 @@ def test_a_revocation_that_was_taken_away_does_not_come_to_life_again(
     reviewed.revoke(store, ONE)
     by_hand(store, "DELETE FROM review WHERE action = 'revoke'")
     assert not speakable(store, ONE)
-    assert any("the audit record knows" in fault for fault in verify(store, clock).faults)
+    assert any("the audit record knows" in fault for fault in verify(store).faults)
 
 
 def test_a_verdict_is_looked_at_again_within_a_second(store: Store) -> None:

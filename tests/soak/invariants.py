@@ -15,7 +15,7 @@ from tests.soak.people_called import Person
 from voicebot.campaign.closing import NOT_DIALLED_TRIES
 from voicebot.clock import Clock
 from voicebot.store import tally
-from voicebot.store.audit import AuditChain
+from voicebot.store.audit_check import check
 from voicebot.store.database import Store
 from voicebot.store.models import AttemptRow, ContactRow, DayUseRow, OutboxRow
 
@@ -225,9 +225,8 @@ def _tally(run: Run) -> Iterator[str]:
 
 def _audit(run: Run) -> Iterator[str]:
     """The chain holds, and nothing is left outside of it."""
-    wrong = AuditChain(run.store, run.clock).verify()
-    if wrong is not None:
-        yield f"the audit chain breaks at link {wrong}"
+    if wrong := check(run.store).first:
+        yield f"the audit chain breaks: {wrong}"
     with run.store.reading() as connection:
         left = connection.execute(select(func.count()).where(OutboxRow.link.is_(None))).scalar_one()
     if left:

@@ -6,13 +6,13 @@ import hashlib
 import os
 import re
 import signal
-from pathlib import Path
 from typing import Any
 
 import pytest
 import soundfile as sf
 
 from tests.whole.conftest import Run
+from voicebot.call.recording_file import open_recording
 from voicebot.call.verification import MASKED_TEXT
 from voicebot.clock import ManualClock
 from voicebot.store.records import records
@@ -69,9 +69,10 @@ def test_a_campaign_comes_to_what_its_callees_expect(start: Any) -> None:
                 assert record.recording is None, number
                 continue
             assert record.recording is not None, number
-            path = Path(record.recording.path)
-            assert hashlib.sha256(path.read_bytes()).hexdigest() == record.recording.sha256
-            samples, rate = sf.read(path, dtype="int16")
+            with open_recording(record.recording, record.attempt_id, store.keys) as audio:
+                assert hashlib.file_digest(audio, "sha256").hexdigest() == record.recording.sha256
+                audio.seek(0)
+                samples, rate = sf.read(audio, dtype="int16")
             assert rate == 8000
             assert samples[:, 0].any(), f"{number}: nothing of ours was recorded"
             assert samples[:, 1].any(), f"{number}: nothing of the callee was recorded"

@@ -116,12 +116,15 @@ class Attempt:
             raise NotDialled(f"could not be prepared: {type(fault).__name__}") from None
 
     async def _run(self) -> CallRecord:
+        tools = self._tools
         folder = Path(tempfile.mkdtemp(prefix="call-"))
         try:
             book = self._book(folder)
             dialog = await self._open_dialog()
             try:
-                recorder = self._recorder = Recorder(self._tools.recordings / f"{self.order.attempt_id}.flac")
+                recorder = self._recorder = Recorder(
+                    tools.recordings, self.order.attempt_id, tools.keys, tools.recording_format
+                )
                 try:
                     return await self._dial(book, dialog, recorder)
                 finally:

@@ -13,9 +13,11 @@ from handoff.settings import QueueSettings
 from sip.softphone import Softphone
 from voicebot.call.link import Link
 from voicebot.call.record import Engines
+from voicebot.call.recording_file import Format
 from voicebot.speech.asr.client import SpeechService
 from voicebot.speech.tts.cache import PromptCache
 from voicebot.speech.vad import TwoStageVad
+from voicebot.store.encryption import KeyRing
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,9 @@ class Equipment:
     mac_of: Callable[[str, str], str]
     "Keyed hash of (case id, four digits)."
     recordings: Path
+    recording_format: Format
+    keys: KeyRing
+    "Recordings are sealed with them."
     hold: Path
     queues: dict[str, QueueSettings]
     engines: Engines

@@ -62,9 +62,10 @@ class Services(_Message):
     tracks: Path
     prompts: Path
     recordings: Path
+    recording_format: Literal["flac", "opus"] = "flac"
     silero: Path
     key_file: Path
-    "The site's keys: for the knowledge check's keyed hash."
+    "The site's keys: for the knowledge check's keyed hash, and to seal recordings."
     sip_ip: str
     sip_ports: tuple[int, int] = (LOWEST, HIGHEST)
     trunk: Trunk

@@ -1,12 +1,14 @@
 """The stereo recording of one call: left is ours (bot, later also the agent), right is the callee.
 
-One file from answer to end across a handoff, clocked by the conference's 20 ms ticks, streamed to
-disk as FLAC.  Both channels come from the same tick, so they can never drift apart.
+One file from answer to end across a handoff, clocked by the conference's 20 ms ticks and streamed to disk.
+Both channels come from the same tick, so they can never drift apart.  At hang-up it is sealed.
 """
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +16,11 @@ import soundfile as sf
 import structlog
 
 from voicebot.call.record import RecordingRef
+from voicebot.call.recording_file import Format, finish, part_file
+from voicebot.store.encryption import KeyRing
 
 log = structlog.get_logger()
 
-SAMPLE_RATE = 8000
 TICK_S = 0.02
 FLUSH_TICKS = 50
 """One write a second: a crash loses at most that, and the disk is not asked 50 times a second."""
@@ -28,12 +31,12 @@ GAP_S = 0.1
 class Recorder:
     """Takes ticks, writes them, and says at the end what it wrote."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, folder: Path, attempt_id: str, keys: KeyRing, form: Format = "flac") -> None:
         """Opens the file at once: no recorder, no call.  Raises OSError when it cannot."""
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.path = path
-        self._part = path.with_suffix(".part.flac")
-        self._file = sf.SoundFile(self._part, "w", SAMPLE_RATE, 2, "PCM_16", format="FLAC")
+        folder.mkdir(parents=True, exist_ok=True)
+        self._part, self._keys = part_file(folder, attempt_id, form), keys
+        self._file = self._part.open("xb", buffering=0)
+        fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # held while this process lives: not salvaged
         self._ours: list[bytes] = []
         self._theirs: list[bytes] = []
         self.ticks = 0
@@ -68,40 +71,52 @@ class Recorder:
         if self._ours and not self.failed:
             left = np.frombuffer(b"".join(self._ours), "<i2")
             right = np.frombuffer(b"".join(self._theirs), "<i2")
+            samples = np.column_stack((left, right)).tobytes()
             try:
-                self._file.write(np.column_stack((left, right)))
-            except (
-                OSError,
-                RuntimeError,
-                AssertionError,
-            ) as fault:  # all three: a full disk
-                log.error("recorder_failed", fault=type(fault).__name__)
-                self.failed = True
+                if self._file.write(samples) != len(samples):
+                    raise OSError("a short write")
+            except OSError as fault:  # a full disk
+                self._fail(fault)
         self._ours.clear()
         self._theirs.clear()
+
+    def _fail(self, fault: Exception) -> None:
+        log.error("recorder_failed", fault=type(fault).__name__)
+        self.failed = True
 
     @property
     def seconds(self) -> float:
         return self.ticks * TICK_S
 
     def seal(self) -> RecordingRef | None:
-        """Closes the file, gives it its final name and returns what the store keeps of it.
+        """Closes the recording, seals it and returns what the store keeps of it.
 
-        None when the disk did not take it; what was written stays under its unfinished name.
+        When the disk has no room for the sealed copy the samples stay, unsealed, for the next start to seal;
+        None when it did not even take the samples.
         """
         self._flush()
         try:
-            self._file.close()
-        except (OSError, RuntimeError) as fault:
-            log.error("recorder_failed", fault=type(fault).__name__)
-            self.failed = True
+            os.fsync(self._file.fileno())
+        except OSError as fault:
+            self._fail(fault)
         if self.failed:
+            self._file.close()
             return None
-        self._part.rename(self.path)
-        digest = hashlib.sha256(self.path.read_bytes()).hexdigest()
+        sealed, path = True, self._part
+        try:
+            path, digest = finish(self._part, self._keys)
+        except (OSError, sf.SoundFileError) as fault:
+            log.error("recording_not_sealed", fault=type(fault).__name__)
+            sealed, digest = False, self._samples_digest()
+        finally:
+            self._file.close()
         return RecordingRef(
-            path=str(self.path), sha256=digest, seconds=round(self.seconds, 2), gaps=self.gaps
+            path=str(path), sha256=digest, seconds=round(self.seconds, 2), gaps=self.gaps, sealed=sealed
         )
+
+    def _samples_digest(self) -> str:
+        with self._part.open("rb") as samples:
+            return hashlib.file_digest(samples, "sha256").hexdigest()
 
     def discard(self) -> None:
         """Throws the file away: the call was never answered."""

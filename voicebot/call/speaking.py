@@ -68,7 +68,14 @@ class Mouth:
             self._ear.prompt_playing = False
             self._ear.restart_silence()
             end_s = self._transcript.at_s
-            self._transcript.said(prompt.line_id, prompt.text, start_s, end_s, interrupted=heard is not None)
+            self._transcript.said(
+                prompt.line_id,
+                prompt.text,
+                start_s,
+                end_s,
+                interrupted=heard is not None,
+                played_to=playback.played,
+            )
         return heard
 
     async def _play_out(self, playback: Playback, may_yield: bool) -> Heard | None:

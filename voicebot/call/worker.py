@@ -117,6 +117,8 @@ class Worker:
             new_vad=lambda: TwoStageVad(services.silero),
             mac_of=keys.tail_mac,
             recordings=services.recordings,
+            recording_format=services.recording_format,
+            keys=keys,
             hold=hold,
             queues=load_queues(services.queues_file),
             engines=Engines(asr=services.asr_engine, tts="", vad="webrtcvad+silero"),

@@ -304,7 +304,7 @@ class Claiming:
         attempts.claim(bulk, claimed)
         events.moved(running.id, "planned", "claimed", len(claimed))
         refused.write(bulk, events, "planned")
-        decisions.write(bulk)
+        decisions.write(bulk, events)
         events.write(bulk, now_ms)
 
     def _opened(self, taken: _Taken, spoilt: Callable[[str, str], object]) -> list[Claim]:

@@ -10,10 +10,12 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
+from voicebot.campaign.events import Events
 from voicebot.policy.gate import Decision, Gate, recorded
 from voicebot.store.audit import moment_ms
 from voicebot.store.bulk import Bulk, Insert, json_text
 from voicebot.store.models import DecisionBasisRow, DecisionRow
+from voicebot.store.outbox import decision_digest
 from voicebot.store.signatures import canonical
 
 DIGEST_BYTES = 16
@@ -90,8 +92,10 @@ class Decisions:
             self._bases[digest] = (digest, decision.gate, decision.pack, json_text(kept))
         return digest
 
-    def write(self, bulk: Bulk) -> None:
-        """Keeps them all."""
+    def write(self, bulk: Bulk, events: Events) -> None:
+        """Keeps them all; their digests go into the audit chain with the events of the transaction."""
+        for row in self._rows:
+            events.note("decided", row[0], {row[1]: decision_digest(*row)})
         bulk.write(_BASIS, sorted(row for digest, row in self._bases.items() if digest not in self._known))
         bulk.write(_DECISION, self._rows)
         self._rows = []

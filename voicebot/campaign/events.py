@@ -10,16 +10,15 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from voicebot.store.bulk import Bulk, Insert, json_text
-
-_OUTBOX = Insert("outbox", "at_ms bigint, events json, counts json")
+from voicebot.store.bulk import Bulk
+from voicebot.store.outbox import Event, post
 
 
 class Events:
     """`note` is what the audit keeps; `count` what the live table shows."""
 
     def __init__(self) -> None:
-        self._events: list[tuple[str, str, Mapping[str, Any]]] = []
+        self._events: list[Event] = []
         self._counts: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
 
     def note(self, kind: str, attempt_id: str, data: Mapping[str, Any]) -> None:
@@ -45,4 +44,4 @@ class Events:
             for campaign_id, changes in self._counts.items()
         }
         if self._events or any(counts.values()):
-            bulk.write(_OUTBOX, [(now_ms, json_text(self._events), json_text(counts))])
+            post(bulk, now_ms, self._events, counts)

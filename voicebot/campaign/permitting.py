@@ -140,7 +140,8 @@ class Permitting:
                 decisions.note(attempt_id, "permit", decision, answer.facts)
                 if decision.allowed:
                     permitted.append((now_ms, attempt_id))
-                    events.note("dial_permitted", attempt_id, {"pack": decision.pack})
+                    about = {"pack": decision.pack, "caller": one.caller}
+                    events.note("dial_permitted", attempt_id, about)
                 else:
                     refused.add(one, decision, one.bix, one.caller)
                     back += ask.own
@@ -149,10 +150,10 @@ class Permitting:
                 self._facts.counters_of(running.campaign.institution).give_back(bulk, back)
                 attempts.dial(bulk, permitted)
                 refused.write(bulk, events, "claimed")
-                decisions.write(bulk)
+                decisions.write(bulk, events)
                 events.write(bulk, now_ms)
         else:
-            decisions.write(bulk)
+            decisions.write(bulk, events)
             events.write(bulk, now_ms)
         return decided
 

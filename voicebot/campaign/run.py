@@ -35,6 +35,7 @@ from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.pacing_memory import PacingMemory
 from voicebot.campaign.progress import RefusedRow
 from voicebot.campaign.reports import Watcher
+from voicebot.campaign.salvage import salvage
 from voicebot.campaign.services import keepers
 from voicebot.campaign.station import Station
 from voicebot.campaign.steering import Steering
@@ -47,6 +48,7 @@ from voicebot.errors import InputError
 from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.store.approvals import Approvals
+from voicebot.store.checkpoints import CHECKPOINTS, Checkpoints
 from voicebot.store.database import Store
 from voicebot.store.records import records
 
@@ -183,6 +185,7 @@ class CampaignRun:
 
     def _campaign_id(self, ledger: Ledger, digest: str) -> str:
         take_over(self.store, ledger, self._journals, self.tell, sole_owner=self.sole_owner)
+        salvage(self.site.runs, self.store, self.clock, self.tell)
         if self.joins is not None:
             return self.joins
         assert self.lists is not None, "a run has lists"
@@ -197,6 +200,12 @@ class CampaignRun:
             afresh=self.afresh,
             enrolling=self.watcher.enrolling,
         )
+
+    @property
+    def _checkpoints(self) -> Checkpoints:
+        """The site signs what is audited; a simulated run's chain is its own."""
+        folder = self.folder if self.campaign.simulation else self.site.var
+        return Checkpoints(self.store, self.clock, folder / CHECKPOINTS)
 
     @property
     def _journals(self) -> Path:
@@ -260,6 +269,7 @@ class CampaignRun:
             memory,
             pacing,
             edited,
+            self._checkpoints,
             shared=self.store.is_postgresql,
             longest_call_s=self.longest_call_s,
         )
@@ -335,6 +345,7 @@ class CampaignRun:
         try:
             while ledger.seal():
                 pass
+            self._checkpoints.sign()
             memory.sync(campaign_id, pacing.take_changes())
             if self.interrupted:
                 return

@@ -159,6 +159,7 @@ class Station:
             tracks=site.tracks,
             prompts=site.prompts,
             recordings=self._folder / "recordings",
+            recording_format=site.recording.format,
             silero=site.models / "silero" / "silero_vad.onnx",
             key_file=site.keys,
             sip_ip=site.sip.ip,

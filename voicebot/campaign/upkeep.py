@@ -18,12 +18,15 @@ from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.pacing_memory import PacingMemory
 from voicebot.campaign.supervisor import Supervisor
 from voicebot.campaign.workers import LONGEST_CALL_S
+from voicebot.store.checkpoints import Checkpoints
 from voicebot.store.database import StoreDown
 
 log = structlog.get_logger()
 
 REAP_EVERY = 5
 """Beats from one look for dead nodes to the next."""
+SIGN_EVERY = 60
+"""Beats from one signed checkpoint of the audit chain to the next."""
 FENCED = "this node was cut off from the store for longer than its lease; others took over"
 
 
@@ -39,12 +42,14 @@ class Upkeep:
         memory: PacingMemory,
         pacing: CampaignPacing,
         edited: EditedFile | None,
+        checkpoints: Checkpoints,
         *,
         shared: bool,
         longest_call_s: float = LONGEST_CALL_S,
     ) -> None:
         self._supervisor, self._ledger, self._campaign_id = supervisor, ledger, campaign_id
         self._nodes, self._memory, self._pacing, self._edited = nodes, memory, pacing, edited
+        self._checkpoints = checkpoints
         self._shared, self._longest_call_s = shared, longest_call_s
         self._beats = 0
 
@@ -54,6 +59,8 @@ class Upkeep:
         if self._shared:
             await self.renew()
         await in_store(self._ledger.seal)
+        if self._beats % SIGN_EVERY == 0:
+            await in_store(self._checkpoints.sign)
         await self._share_what_pacing_learned()
         if self._edited is not None:
             await in_store(self._edited.look, self._supervisor.campaign)

@@ -218,6 +218,7 @@ def _report(
         refused=result.refused,
         summary=summary,
         names=names,
+        keys=KeyRing.load(site.keys) if campaign.simulation else None,  # nobody real speaks in a simulation
     )
     summary_table(summary, result.refused, console=console)
     faults = [result.fault] if result.fault else []

@@ -6,15 +6,18 @@ import hashlib
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import soundfile as sf
 
-from voicebot.call.record import CallRecord, Decision, Event, HandoffRecord, Latency, RecordingRef, Rtp, Turn
+from voicebot.call.record import CallRecord, Decision, Event, HandoffRecord, Latency, Rtp, Turn
+from voicebot.call.recording_file import open_recording
 from voicebot.quality.envelope import Envelope, read_envelope
 from voicebot.quality.redaction import redact, redact_events, redact_turns
 from voicebot.quality.timeline import TimelinePicture, draw_timeline
 from voicebot.quality.wording import DISPOSITIONS, ENDED_BY, Meaning, length, stamp
+from voicebot.store.encryption import KeyRing, Unreadable
+
+SEALED = "The recording is sealed: voicebot call listen, or the desk, opens it for who may hear it."
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,8 @@ class Said:
 
 @dataclass(frozen=True)
 class Sound:
-    """The recording beside the page.  `note` says what is wrong with it, empty when nothing is."""
+    """The recording beside the page.  `note` says why it cannot be played, empty when it can."""
 
-    file: Path
     envelope: Envelope | None
     note: str
 
@@ -73,10 +75,13 @@ def talk_seconds(record: CallRecord) -> float | None:
     return (record.ended_at - record.answered_at).total_seconds()
 
 
-def read_call(record: CallRecord, names: Sequence[str] = ()) -> CallPage:
-    """Reads the recording, draws the picture, masks the words.  `names` are the people of the case."""
+def read_call(record: CallRecord, names: Sequence[str] = (), keys: KeyRing | None = None) -> CallPage:
+    """Reads the recording, draws the picture, masks the words.  `names` are the people of the case.
+
+    Without `keys` the recording stays sealed.
+    """
     turns = redact_turns(record, names)
-    sound = _sound(record.recording) if record.recording else None
+    sound = _sound(record, keys) if record.recording else None
     envelope = sound.envelope if sound else None
     picture = draw_timeline(record, envelope, [turn.text for turn in turns]) if turns or envelope else None
     return CallPage(
@@ -94,16 +99,22 @@ def read_call(record: CallRecord, names: Sequence[str] = ()) -> CallPage:
     )
 
 
-def _sound(recording: RecordingRef) -> Sound:
-    file = Path(recording.path)
-    if not file.is_file():
-        return Sound(file, None, "The recording is not where the record says: it cannot be played here.")
-    if hashlib.sha256(file.read_bytes()).hexdigest() != recording.sha256:
-        return Sound(file, None, "The recording does not match its checksum: it was changed after the call.")
+def _sound(record: CallRecord, keys: KeyRing | None) -> Sound:
+    assert record.recording is not None
+    if keys is None:
+        return Sound(None, SEALED)
     try:
-        return Sound(file, read_envelope(file), "")
+        with open_recording(record.recording, record.attempt_id, keys) as audio:
+            if hashlib.file_digest(audio, "sha256").hexdigest() != record.recording.sha256:
+                return Sound(None, "The recording does not match its checksum: it was changed.")
+            audio.seek(0)
+            return Sound(read_envelope(audio), "")
+    except FileNotFoundError:
+        return Sound(None, "The recording is not where the record says: it cannot be played here.")
+    except Unreadable as fault:
+        return Sound(None, f"The recording cannot be opened: {fault}.")
     except sf.LibsndfileError:
-        return Sound(file, None, "The recording is sealed or no audio file: it cannot be played here.")
+        return Sound(None, "The recording is no audio file: it cannot be played here.")
 
 
 def _dialogue(turns: Sequence[Turn], latencies: Sequence[Latency]) -> list[Said]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -24,9 +25,9 @@ class Envelope:
     seconds: float
 
 
-def read_envelope(path: Path, bins: int = 1000) -> Envelope:
+def read_envelope(audio: Path | BinaryIO, bins: int = 1000) -> Envelope:
     """Reads WAV or FLAC; mono counts as ours.  Raises soundfile.LibsndfileError for no audio."""
-    with sf.SoundFile(path) as file:
+    with sf.SoundFile(audio) as file:
         width = max(1, -(-len(file) // bins))
         peaks: list[npt.NDArray[np.float32]] = []
         for block in file.blocks(max(1, BLOCK_FRAMES // width) * width, dtype="int16", always_2d=True):

@@ -17,10 +17,12 @@ import jinja2
 from markupsafe import Markup
 
 from voicebot.call.record import CallRecord
+from voicebot.call.recording_file import audio_suffix, open_recording
 from voicebot.campaign.summary import Refused
 from voicebot.quality.call_page import CallPage, read_call
 from voicebot.quality.timeline import LEFT_SHARE, RIGHT_SHARE
 from voicebot.quality.wording import DISPOSITIONS, LEVELS, SPEAKERS, length, readable, stamp
+from voicebot.store.encryption import KeyRing
 from voicebot.store.states import Disposition
 
 ASSETS = ("style.css", "report.js")
@@ -34,10 +36,12 @@ def write_report(
     refused: Sequence[Refused],
     summary: Mapping[str, Any],
     names: Mapping[str, tuple[str, ...]] | None = None,
+    keys: KeyRing | None = None,
 ) -> Path:
     """Writes the folder `out` and returns its index.html (written last: when it is there, all is there).
 
     `names` are the people of each case id (`calls.names_by_case`), known only to be masked in what was said.
+    With `keys` the folder holds the recordings, opened, for whoever gets it; without, they stay sealed.
     A recording that is missing or altered is said on the call's page and fails nothing.
     """
     known = names or {}
@@ -51,8 +55,8 @@ def write_report(
     rows: list[CallPage] = []
     template = pages.get_template("call.html")
     for number, record in enumerate(shown):
-        page = read_call(record, known.get(record.case_id, ()))
-        audio = _copy_audio(page, out / "audio")
+        page = read_call(record, known.get(record.case_id, ()), keys)
+        audio = _copy_audio(page, out / "audio", keys)
         html = template.render(
             campaign=campaign,
             page=page,
@@ -99,12 +103,17 @@ def _environment() -> jinja2.Environment:
     return pages
 
 
-def _copy_audio(page: CallPage, folder: Path) -> str | None:
+def _copy_audio(page: CallPage, folder: Path, keys: KeyRing | None) -> str | None:
     """Returns the address of the copy as seen from the call's page, None when nothing can be played."""
-    if page.sound is None or page.sound.note:
+    record = page.record
+    if page.sound is None or page.sound.note or record.recording is None or keys is None:
         return None
-    name = f"{page.record.attempt_id}{page.sound.file.suffix}"
-    shutil.copyfile(page.sound.file, folder / name)
+    name = f"{record.attempt_id}{audio_suffix(record.recording)}"
+    with (
+        open_recording(record.recording, record.attempt_id, keys) as audio,
+        (folder / name).open("wb") as copy,
+    ):
+        shutil.copyfileobj(audio, copy)
     return f"../audio/{name}"
 
 

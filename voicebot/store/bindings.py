@@ -21,3 +21,8 @@ def notes_binding(campaign_id: str, case_id: str) -> str:
 def name_binding(case_pk: int) -> str:
     """A contact's name's."""
     return f"contact.name:{case_pk}"
+
+
+def recording_binding(attempt_id: str) -> str:
+    """A recording's seal: it opens as this call's only."""
+    return f"recording:{attempt_id}"

@@ -306,5 +306,5 @@ def _upgrade(connection: Connection) -> None:
     config.attributes["connection"] = connection
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("SELECT pg_advisory_xact_lock(7700)")  # two machines that start at once
-    command.upgrade(config, "head")
+    command.upgrade(config, "heads")
     assert inspect(connection).has_table("attempt")

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
@@ -39,6 +40,7 @@ class KeyRing:
             raise ValueError("the active key is not on the ring")
         self._active = active
         self._ciphers = {version: AESGCM(_derive(key, b"column")) for version, key in keys.items()}
+        self._wrapping = {version: AESGCM(_derive(key, b"recording")) for version, key in keys.items()}
         self._keys, self._index_master = keys, index
         self._index = _derive(index, b"blind-index")
         self._tail = _derive(index, b"identity-tail")
@@ -73,6 +75,58 @@ class KeyRing:
             return cls(int(data["active"]), keys, index)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("the key file is damaged", "Restore it from the back-up.", where) from None
+
+    @property
+    def active(self) -> int:
+        """The version that seals and signs now."""
+        return self._active
+
+    @property
+    def versions(self) -> tuple[int, ...]:
+        """Versions on the ring, the oldest first."""
+        return tuple(sorted(self._keys))
+
+    def rotated(self) -> KeyRing:
+        """This ring with a new active key; what older keys sealed stays readable."""
+        version = max(self._keys) + 1
+        return KeyRing(version, {**self._keys, version: os.urandom(KEY_BYTES)}, self._index_master)
+
+    def without(self, version: int) -> KeyRing:
+        """This ring without an old key.  ValueError for the active one."""
+        left = {kept: key for kept, key in self._keys.items() if kept != version}
+        return KeyRing(self._active, left, self._index_master)
+
+    def save(self, path: Path) -> None:
+        """Replaces the ring's file at once, with the owner's mode."""
+        part = path.with_suffix(".part")
+        handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.write(self._as_json())
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+
+    def wrap(self, key: bytes, bound_to: str) -> bytes:
+        """A data key under the active key: version byte + nonce + ciphertext (61 bytes for 32)."""
+        nonce = os.urandom(NONCE_BYTES)
+        sealed = self._wrapping[self._active].encrypt(nonce, key, bound_to.encode())
+        return bytes([self._active]) + nonce + sealed
+
+    def unwrap(self, data: bytes, bound_to: str) -> bytes:
+        """The data key.  Unreadable when anything is wrong with it."""
+        cipher = self._wrapping.get(data[0]) if data else None
+        if cipher is None:
+            raise Unreadable("the data key was wrapped with a key that is not on the ring")
+        try:
+            nonce, sealed = data[1 : 1 + NONCE_BYTES], data[1 + NONCE_BYTES :]
+            return cipher.decrypt(nonce, sealed, bound_to.encode())
+        except (InvalidTag, ValueError):
+            raise Unreadable("the data key is damaged or belongs to another file") from None
+
+    def signing_key(self, version: int | None = None) -> Ed25519PrivateKey:
+        """The site's own signature, of a version: for checkpoints and evidence packages."""
+        master = self._keys[self._active if version is None else version]
+        return Ed25519PrivateKey.from_private_bytes(_derive(master, b"site-signature"))
 
     def _as_json(self) -> str:
         keys = {str(version): base64.b64encode(key).decode() for version, key in self._keys.items()}

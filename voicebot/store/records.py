@@ -1,45 +1,126 @@
-"""Call records, encrypted: the whole record of a call as JSON, bound to its attempt."""
+"""Call records, encrypted: the whole record of a call as JSON, bound to its attempt and audited."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from typing import Any
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from voicebot.call.record import CallRecord
 from voicebot.store.audit import moment_ms
+from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
-from voicebot.store.models import AttemptRow, RecordRow
+from voicebot.store.models import AttemptRow, RecordingRow, RecordRow
+from voicebot.store.outbox import post
+
+KEPT = "call_kept"
+"""Event of a kept record: {"record": SHA-256 of its JSON, "recording": …, "lines": …, "handoff": …}."""
+
+SALVAGED = "recording_salvaged"
+"""Event of a recording that was sealed after its process died: {"sha256", "seconds"}."""
+_OF_HANDOFF = {"agent", "queue", "result", "asked_s", "bridged_s", "ended_s"}
 
 
 def save_record(store: Store, record: CallRecord) -> None:
-    """Keeps or replaces the record of an attempt.  LookupError when there is no such attempt."""
+    """Keeps or replaces the record of an attempt.  LookupError when there is no such attempt.
+
+    The same record twice (an outcome that was written just before its process died) is kept once.
+    """
+    attempt_id, text = record.attempt_id, record.model_dump_json()
     with store.begin() as connection:
-        query = select(AttemptRow.campaign_id).where(AttemptRow.id == record.attempt_id)
+        query = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
         campaign_id = connection.execute(query).scalar()
         if campaign_id is None:
-            raise LookupError(f"there is no attempt {record.attempt_id}")
-        connection.execute(delete(RecordRow).where(RecordRow.attempt_id == record.attempt_id))
+            raise LookupError(f"there is no attempt {attempt_id}")
+        before = connection.execute(_sealed(attempt_id)).scalar()
+        if before is not None and store.keys.decrypt(before, record_binding(attempt_id)) == text:
+            return
+        connection.execute(delete(RecordRow).where(RecordRow.attempt_id == attempt_id))
         connection.execute(
             insert(RecordRow).values(
-                attempt_id=record.attempt_id,
+                attempt_id=attempt_id,
                 campaign_id=campaign_id,
                 disposition=record.disposition,
                 saved_ms=moment_ms(record.ended_at),
-                record_ct=store.keys.encrypt(record.model_dump_json(), _bound(record.attempt_id)),
+                record_ct=store.keys.encrypt(text, record_binding(attempt_id)),
             )
         )
+        if record.recording is not None:
+            keep_recording(
+                connection,
+                attempt_id,
+                campaign_id,
+                file=record.recording.path,
+                sha256=record.recording.sha256,
+                seconds=record.recording.seconds,
+                state="sealed" if record.recording.sealed else "unsealed",
+                at_ms=moment_ms(record.ended_at),
+            )
+        about = _told(record, text) | ({"again": True} if before is not None else {})
+        post(Bulk(connection), moment_ms(record.ended_at), [(KEPT, attempt_id, about)], {})
+
+
+def keep_recording(
+    connection: Connection,
+    attempt_id: str,
+    campaign_id: str,
+    *,
+    file: str,
+    sha256: str,
+    seconds: float,
+    state: str,
+    at_ms: int,
+) -> None:
+    """The row of a recording, in place of one that is there already."""
+    connection.execute(delete(RecordingRow).where(RecordingRow.attempt_id == attempt_id))
+    connection.execute(
+        insert(RecordingRow).values(
+            attempt_id=attempt_id,
+            campaign_id=campaign_id,
+            file=file,
+            sha256=sha256,
+            seconds=seconds,
+            state=state,
+            saved_ms=at_ms,
+        )
+    )
+
+
+def _told(record: CallRecord, text: str) -> dict[str, Any]:
+    """What the audit chain keeps of a call: digests, ids and times, none of its words."""
+    recording, handoff = record.recording, record.handoff
+    return {
+        "record": record_digest(text),
+        "track": record.digest,
+        "recording": {"sha256": recording.sha256, "seconds": recording.seconds} if recording else None,
+        "lines": [
+            [turn.line_id, round(turn.start_s, 2), turn.played_to]
+            for turn in record.turns
+            if turn.line_id is not None
+        ],
+        "handoff": handoff and handoff.model_dump(mode="json", include=_OF_HANDOFF, exclude_none=True),
+    }
+
+
+def record_digest(text: str) -> str:
+    """SHA-256 of a record's JSON: it stays the same when the keys are rotated."""
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def load_record(store: Store, attempt_id: str) -> CallRecord:
     """LookupError when the attempt has no record."""
+    return CallRecord.model_validate_json(record_text(store, attempt_id))
+
+
+def record_text(store: Store, attempt_id: str) -> str:
+    """The record's JSON as it was kept.  LookupError when the attempt has none."""
     with store.reading() as connection:
-        sealed = connection.execute(
-            select(RecordRow.record_ct).where(RecordRow.attempt_id == attempt_id)
-        ).scalar()
+        sealed = connection.execute(_sealed(attempt_id)).scalar()
     if sealed is None:
         raise LookupError(f"there is no record of attempt {attempt_id}")
-    return _opened(store, attempt_id, sealed)
+    return store.keys.decrypt(sealed, record_binding(attempt_id))
 
 
 def records(store: Store, campaign_id: str) -> Iterator[CallRecord]:
@@ -47,12 +128,16 @@ def records(store: Store, campaign_id: str) -> Iterator[CallRecord]:
     query = select(RecordRow.attempt_id, RecordRow.record_ct).where(RecordRow.campaign_id == campaign_id)
     with store.reading() as connection:
         rows = connection.execute(query.order_by(RecordRow.saved_ms, RecordRow.attempt_id)).all()
-    return (_opened(store, row.attempt_id, row.record_ct) for row in rows)
+    return (
+        CallRecord.model_validate_json(store.keys.decrypt(row.record_ct, record_binding(row.attempt_id)))
+        for row in rows
+    )
 
 
-def _opened(store: Store, attempt_id: str, sealed: bytes) -> CallRecord:
-    return CallRecord.model_validate_json(store.keys.decrypt(sealed, _bound(attempt_id)))
+def _sealed(attempt_id: str) -> Any:
+    return select(RecordRow.record_ct).where(RecordRow.attempt_id == attempt_id)
 
 
-def _bound(attempt_id: str) -> str:
+def record_binding(attempt_id: str) -> str:
+    """What a record's ciphertext is bound to."""
     return f"call_record.record:{attempt_id}"

@@ -21,10 +21,12 @@ from cryptography.hazmat.primitives.serialization import (
 
 from voicebot.errors import InputError
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+
 
 def canonical(document: Mapping[str, Any]) -> bytes:
     """The bytes that are signed or hashed: JSON with sorted keys, no spaces, UTF-8."""
-    return json.dumps(document, ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode()
+    return _ENCODER.encode(document).encode()
 
 
 def create_key(path: Path, passphrase: bytes | None = None) -> Ed25519PrivateKey:

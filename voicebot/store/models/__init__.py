@@ -24,7 +24,7 @@ from voicebot.store.models.control import ControlRow, NodeRow
 from voicebot.store.models.desk import DeskCallRow, StaffRow
 from voicebot.store.models.dialling import TrunkRow, WorkerRow
 from voicebot.store.models.enrolment import EnrolmentRow
-from voicebot.store.models.evidence import AuditRow, RecordRow
+from voicebot.store.models.evidence import AuditRow, CheckpointRow, RecordingRow, RecordRow
 from voicebot.store.models.outbox import OutboxRow, TallyRow
 from voicebot.store.models.pacing import NumberReputationRow, PacingTotalRow
 from voicebot.store.models.registers import (
@@ -45,6 +45,7 @@ __all__ = [
     "Big",
     "CampaignRow",
     "CaseRow",
+    "CheckpointRow",
     "ContactPointRow",
     "ContactRow",
     "ControlRow",
@@ -52,8 +53,8 @@ __all__ = [
     "DebtorRow",
     "DecisionBasisRow",
     "DecisionRow",
-    "EnrolmentRow",
     "DeskCallRow",
+    "EnrolmentRow",
     "LateReportRow",
     "MarkRow",
     "NodeRow",
@@ -63,10 +64,11 @@ __all__ = [
     "PersonRow",
     "PhoneRow",
     "RecordRow",
+    "RecordingRow",
     "ReviewRow",
+    "StaffRow",
     "StopRemovalRow",
     "StopRow",
-    "StaffRow",
     "TallyRow",
     "ToolRow",
     "TrackVersionRow",
