@@ -27,6 +27,7 @@ FINISHED, USUAL, UNFINISHED = Completeness.FINISHED, Completeness.USUAL, Complet
         ("open", "因为", UNFINISHED),
         ("open", "我觉得", UNFINISHED),
         ("open", "那个，嗯", UNFINISHED),
+        ("open", "等一下", UNFINISHED),
         ("open", "我只能还一千五", USUAL),
         ("open", "，", USUAL),
         ("digits", "三七二幺", FINISHED),

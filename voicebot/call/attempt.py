@@ -221,6 +221,7 @@ class Attempt:
             recognizer,
             on_utterance=self._on_utterance,
             on_onset=self._inbox.onset,
+            on_wordless=self._inbox.wordless,
             on_deaf=lambda: self._inbox.put(Deaf()),
         )
         return ear
@@ -266,10 +267,10 @@ class Attempt:
             hold=tools.hold,
             queues=tools.queues,
             open_agent_ear=self._open_agent_ear,
-        )
-
-        self._handover = handover
             feed=DeskFeed(tools.link, order, book, self._transcript),
+        )
+        self._handover = handover
+
         async def hand_over(command: Command) -> HandoverEnd:
             self._tell(line="handoff")
             try:

@@ -32,7 +32,7 @@ Judge = Callable[[str], Completeness]
 
 _HANGS = re.compile(
     r"(?:但是?|可是|不过|因为|所以|然后|而且|还有|如果|要是|的话|比如|或者|那个|这个|我想|我要|我觉得|我的|我们|"
-    r"和|跟|把|被|给|从|让|大概|可能|要不|等到|尾号是?|号码是?|也|嗯+|呃+)$"
+    r"和|跟|把|被|给|从|让|大概|可能|要不|等到|等一下|等等|等会儿?|稍等|尾号是?|号码是?|也|嗯+|呃+)$"
 )
 """Words after which a Mandarin speaker goes on.  嗯 alone is an answer and is looked at before."""
 _HALF_A_DATE = re.compile(r"(?:下个?月|这个?月|本月|星期|礼拜|[零一二三四五六七八九十\d]月)$")

@@ -45,6 +45,7 @@ class Inbox:
         self._items: deque[Heard] = deque()
         self._arrival: asyncio.Future[Any] | None = None
         self._onset: asyncio.Future[Any] | None = None
+        self._wordless: asyncio.Future[Any] | None = None
         self._verdict: asyncio.Future[Any] | None = None
 
     def put(self, heard: Heard) -> None:
@@ -56,6 +57,10 @@ class Inbox:
     def onset(self) -> None:
         """The callee begins to speak."""
         self._resolve("_onset")
+
+    def wordless(self) -> None:
+        """What began to sound came to no words: a cough, a door, music."""
+        self._resolve("_wordless")
 
     def take(self) -> Heard | None:
         return self._items.popleft() if self._items else None
@@ -95,6 +100,12 @@ class Inbox:
         if self._onset is None or self._onset.done():
             self._onset = asyncio.get_running_loop().create_future()
         return self._onset
+
+    def next_wordless(self) -> asyncio.Future[Any]:
+        """Done when a sound that began turns out to hold no words."""
+        if self._wordless is None or self._wordless.done():
+            self._wordless = asyncio.get_running_loop().create_future()
+        return self._wordless
 
     def _resolve(self, name: str) -> None:
         future: asyncio.Future[Any] | None = getattr(self, name)
