@@ -82,7 +82,7 @@ class Handover:
                     record.ringing_s = transcript.at_s
                 case HandoffState.WHISPER:
                     record.whisper_s = transcript.at_s
-                case HandoffState.BRIDGED:
+                case HandoffState.BRIDGED if record.bridged_s is None:
                     record.bridged_s = transcript.at_s
                 case _:
                     pass

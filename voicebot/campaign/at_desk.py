@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from handoff.card import Briefing, Deed
 from handoff.queue import AgentQueue
 from handoff.seat_line import BRIDGED, RELEASE, RESERVE
 from voicebot.campaign.control import Wish
+from voicebot.clock import Clock
 from voicebot.errors import InputError
 
 log = structlog.get_logger()
@@ -68,17 +68,10 @@ class RunAtDesk:
         campaign: str,
         campaign_id: str,
         queue: AgentQueue,
-        *,
-        simulated: bool,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock,
     ) -> None:
-        self._hello = {
-            "kind": "hello",
-            "campaign": campaign,
-            "campaign_id": campaign_id,
-            "simulated": simulated,
-        }
-        self._queue, self._now = queue, monotonic
+        self._campaign, self._campaign_id = campaign, campaign_id
+        self._queue, self._clock, self._now = queue, clock, clock.monotonic
         self._known_controls: RunControls | None = None
         self._briefings: dict[str, Briefing] = {}
         self._offers: dict[int, dict[str, Any]] = {}
@@ -144,7 +137,14 @@ class RunAtDesk:
             {"kind": "card", "card": one.card.model_dump(mode="json")} for one in self._briefings.values()
         ]
         offers = [{"kind": "offer", **offer} for offer in self._offers.values()]
-        return [self._hello, *cards, *offers, self._look()]
+        hello = {
+            "kind": "hello",
+            "campaign": self._campaign,
+            "campaign_id": self._campaign_id,
+            "simulated": self._clock.simulated,
+            "now": self._clock.now().isoformat(),
+        }
+        return [hello, *cards, *offers, self._look()]
 
     def news(self) -> list[dict[str, Any]]:
         """What is new since it was last asked."""

@@ -71,7 +71,7 @@ class Supervisor:
         self._prompts, self._watcher, self._run_slots = prompts, watcher, run_slots
         self._pacing, self._alarms = pacing, alarms
         self.outcomes = Outcomes(store, ledger, campaign.zone, journal, lambda: self.pause(STORE))
-        self.at_desk = RunAtDesk(campaign.name, campaign_id, queue, simulated=clock.simulated)
+        self.at_desk = RunAtDesk(campaign.name, campaign_id, queue, clock)
         self._reports = Reports(
             ledger=ledger,
             outcomes=self.outcomes,

@@ -38,6 +38,8 @@ COMMANDS: dict[str, Place] = {
     "tools": ("tools_commands", "app", "Registered caller numbers (作业工具)."),
     "agreement": ("agreement_commands", "app", "What debtors agreed to beforehand (约定)."),
     "case": ("case_commands", "app", "Holds, approvals and events of a case."),
+    "desk": ("desk", "desk", None),
+    "agents": ("agent_commands", "app", "Who takes calls: accounts of the desk, certificates, why not."),
     "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
     "trunk": ("trunk_commands", "app", "Trunks: list them, test one, what the SIP stack can do."),
     "models": ("models_commands", "app", "Speech models: list, install, check."),
