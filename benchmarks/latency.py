@@ -80,8 +80,9 @@ def judged(calls: Calls, lines: int) -> dict[str, Any]:
     ordinary: list[float] = []
     slow: list[float] = []
     parts: list[dict[str, float]] = []
-    for record in calls.records:
-        for turn, one in paired(record, of_attempt[record.attempt_id]):
+    both = [(record, of_attempt.get(record.attempt_id)) for record in calls.records]
+    for record, callee in both:
+        for turn, one in paired(record, callee) if callee is not None else ():
             assert turn.latency_ms is not None
             (slow if one.expects in SLOW else ordinary).append(turn.latency_ms)
             if one.expects not in SLOW and (stage := stages(turn, one)):
@@ -95,7 +96,7 @@ def judged(calls: Calls, lines: int) -> dict[str, Any]:
     return {
         "lines": lines,
         "calls": len(calls.records),
-        "failed": calls.failed,
+        "failed": calls.failed + ["no word of its callee" for _, callee in both if callee is None],
         "call_seconds": round(seconds),
         "callees_talk": round(calls.talk_share, 2),
         "ordinary_ms": {"n": len(ordinary), "p50": percentile(ordinary, 50), "p95": percentile(ordinary, 95)},

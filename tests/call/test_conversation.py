@@ -17,11 +17,12 @@ import pytest
 from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
 from sip.rtp_stats import RtpStats
 from voicebot.call import conversation as module
-from voicebot.call.conversation import CallConversation, Outcome, Surroundings
+from voicebot.call.conversation import CallConversation, Surroundings
 from voicebot.call.handing_over import HandoverEnd
 from voicebot.call.inbox import Deaf, Heard, Inbox, Key
 from voicebot.call.listening import Utterance
 from voicebot.call.order import DialOrder
+from voicebot.call.outcome import Outcome
 from voicebot.call.talk_time import TalkTime
 from voicebot.call.transcript import Transcript
 from voicebot.call.verification import MASKED_TEXT, KnowledgeCheck
@@ -322,3 +323,61 @@ async def test_a_call_in_which_somebody_may_be_in_danger_has_no_limit_and_obeys_
     call.leg.hang_up()
     outcome = await asyncio.wait_for(running, 5)
     assert (outcome.disposition, outcome.ended_by) == (Disposition.HUNG_UP, "callee")
+
+
+async def test_a_lone_zero_asks_for_a_person_even_where_digits_were_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "NO_INPUT_S", 0.2)
+    ask = says("C.verify", level=1, expects="digits")
+    human = says("C.human", command=Command("handoff", "HUMAN"))
+    call = Call(Dialog(start=ask, dtmf=human, silence=says("-")))
+
+    def press() -> None:
+        call.inbox.put(Key("0"))
+        asyncio.get_running_loop().call_later(0.1, setattr, call.ear, "quiet_s", 1.0)
+
+    call.mouth.after["C.verify"] = press
+    outcome = await call.run()
+    assert outcome.disposition is Disposition.HUMAN
+    assert [(event.kind, event.digit) for event in call.dialog.events] == [("start", ""), ("dtmf", "0")]
+
+
+async def test_a_tail_that_begins_with_zero_is_not_taken_for_a_cry_for_help():
+    ask = says("C.verify", level=1, expects="digits")
+    call = Call(Dialog(start=ask, not_verified=says("C.verify_end", command=end("NOT_VERIFIED"))))
+    call.mouth.after["C.verify"] = lambda: [call.inbox.put(Key(digit)) for digit in "0123"]
+    assert (await call.run()).disposition is Disposition.NOT_VERIFIED
+
+
+async def test_a_wish_that_is_spoken_over_the_farewell_is_decided_and_obeyed():
+    bye = says("C.bye", command=end("PTP", slots={"promise_date": "2026-03-06"}))
+    call = Call(Dialog(start=bye, 别再打了=STOP, speech=bye))
+    call.mouth.after["C.bye"] = lambda: call.said("别再打了")
+    outcome = await call.run()
+    assert outcome.disposition is Disposition.STOP_REQUEST
+    assert [line for line, _ in call.mouth.lines] == ["C.bye", "C.stop_debtor"]
+    assert [command.stop_list for command in call.noted if command.stop_list] == ["DEBTOR_NO_BOT"]
+
+
+@pytest.mark.parametrize("text", ["好的再见", "拜拜", "嗯", "谢谢啊"])
+async def test_a_good_bye_over_the_farewell_is_written_down_and_changes_nothing(text: str):
+    call = Call(Dialog(start=says("C.bye", command=end("PTP")), speech=STOP))
+    call.mouth.after["C.bye"] = lambda: call.said(text)
+    assert (await call.run()).disposition is Disposition.PTP
+    assert [turn.text for turn in call.transcript.turns] == [text]
+    assert [event.kind for event in call.dialog.events] == ["start"]
+
+
+async def test_the_bot_does_not_hang_up_on_somebody_who_speaks():
+    bye = says("C.bye", command=end("PTP"))
+    call = Call(Dialog(start=bye, speech=says("C.human", command=Command("handoff", "HUMAN"))))
+
+    def goes_on() -> None:
+        call.ear.busy = True
+        loop = asyncio.get_running_loop()
+        loop.call_later(0.3, call.said, "等一下，我要找人工")
+        loop.call_later(0.3, setattr, call.ear, "busy", False)
+
+    call.mouth.after["C.bye"] = goes_on
+    assert (await call.run()).disposition is Disposition.HUMAN

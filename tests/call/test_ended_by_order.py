@@ -9,7 +9,7 @@ import pytest
 
 from dialogs.policy import Command
 from tests.call.test_conversation import Call, Dialog, says
-from voicebot.call.conversation import Outcome
+from voicebot.call.outcome import Outcome
 from voicebot.store.states import Disposition
 
 REVOKED = "its talk track was revoked"

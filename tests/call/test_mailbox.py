@@ -11,10 +11,10 @@ import pytest
 from dialogs.policy import LineRef
 from sip.leg import LegState
 from tests.call.test_conversation import Call, Dialog, end, says
-from voicebot.call.conversation import Outcome
 from voicebot.call.inbox import Inbox, Machine
 from voicebot.call.listening import Utterance
 from voicebot.call.machine import Moment
+from voicebot.call.outcome import Outcome
 from voicebot.call.prompt_book import Prompt
 from voicebot.call.speaking import Mouth
 from voicebot.simulate.virtual_time import on_virtual_time

@@ -22,7 +22,7 @@ from sip.cause import Cause
 from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
 from voicebot.call import sound
-from voicebot.call.conversation import CallConversation, Outcome, Surroundings
+from voicebot.call.conversation import CallConversation, Surroundings
 from voicebot.call.desk_feed import DeskFeed
 from voicebot.call.equipment import Equipment
 from voicebot.call.handing_over import Handover, HandoverEnd
@@ -30,6 +30,7 @@ from voicebot.call.inbox import Deaf, Inbox, Key
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.machine import MachineWatch
 from voicebot.call.order import DialOrder
+from voicebot.call.outcome import Outcome
 from voicebot.call.prompt_book import LineRefused, PromptBook
 from voicebot.call.record import CallRecord
 from voicebot.call.recorder import Recorder

@@ -8,29 +8,33 @@ knowledge check of this very call raises it there.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import date, timedelta
+from datetime import date
 
 import structlog
 
 from dialogs.policy import Command, Expects, LineRef, Reply, TurnEvent
 from dialogs.policy import Conversation as DialogConversation
 from sip.leg import Leg
+from voicebot.call.barge_in import spoken_characters
 from voicebot.call.completeness import judge_for
 from voicebot.call.endpointing import DATES, DIGITS, ORDINARY, STORY, Patience
 from voicebot.call.greeting import is_greeting
 from voicebot.call.handing_over import HandoverEnd
-from voicebot.call.inbox import Deaf, Heard, Inbox, Key, Machine
+from voicebot.call.inbox import Heard, Inbox, Key, Machine
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.machine import MachineWatch, Moment
 from voicebot.call.opening import Opening
+from voicebot.call.outcome import Agreement, Outcome
 from voicebot.call.prompt_book import LineRefused
+from voicebot.call.reading import HUMAN_KEY, Reading
 from voicebot.call.speaking import Mouth
 from voicebot.call.talk_time import TalkTime
 from voicebot.call.transcript import EndedBy, Transcript
-from voicebot.call.verification import MASKED_TEXT, READINGS, KnowledgeCheck
-from voicebot.speech.understanding import Instalments, values_in
+from voicebot.call.verification import READINGS, KnowledgeCheck
+from voicebot.speech.understanding import Instalments
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
@@ -63,19 +67,11 @@ FAULT_HANDOVER = Reply(
 )
 FAREWELL = (LineRef("C.fault_bye"),)
 LIMIT_FAREWELL = (LineRef("C.end"),)
-HUMAN_KEY = "0"
-TOMORROW = "明天"
-"""The value of the track's run-time slot callback_day that is not today."""
-
-
-@dataclass
-class Outcome:
-    """What the call came to, as far as the conversation knows."""
-
-    disposition: Disposition
-    ended_by: EndedBy
-    promise_date: str | None = None
-    callback_at: str | None = None
+MOST_AFTERTHOUGHTS = 2
+"""Closing lines that may be answered by something that has to be done: the next one is the last."""
+_MACHINES = frozenset({Disposition.VOICEMAIL, Disposition.ASSISTANT})
+_GOODBYE = re.compile(r"(?:好的?|嗯|行|谢谢|再见|拜拜|挂了|你?辛苦了?|不客气|没事|啊|了|吧|您|你)*")
+"""Words of leaving: nothing to decide upon."""
 
 
 @dataclass(frozen=True)
@@ -115,14 +111,13 @@ class CallConversation:
         self._leg, self._dialog, self._mouth, self._ear = leg, dialog, mouth, ear
         self._inbox, self._check, self._transcript = inbox, check, transcript
         self._today, self._around = today, surroundings
-        self._instalments = instalments
         self._time = TalkTime(limits or {}, lambda: asyncio.get_running_loop().time())
         self._mailbox, self._lead_in_s = mailbox, lead_in_s
-        self._network: Disposition | None = None
         self._kept_open = False
         self._greeted_at_s: float | None = None
-        self._agreed: dict[str, str] = {}
-        self._deaf_turns = 0
+        self._agreed = Agreement(today)
+        self._reading = Reading(check, transcript, today, instalments)
+        self._afterthoughts = 0
         self._limit = asyncio.timeout(None)
         self._bot_leads = False
         self._ordered = ""
@@ -183,6 +178,9 @@ class CallConversation:
             self._ear.alternatives = READINGS if reply.expects == "digits" else 1
             interruption = await self._say(reply)
             if reply.command is not None:
+                if (late := await self._afterthought(reply, reply.command)) is not None:
+                    reply = late
+                    continue
                 outcome, reply = await self._carry_out(reply.command)
                 if outcome is not None:
                     return outcome
@@ -267,54 +265,48 @@ class CallConversation:
         return False
 
     async def _on_heard(self, heard: Heard | None, before: Reply) -> Reply:
-        if heard is None:
-            return await self._decide(TurnEvent("silence"))
-        if isinstance(heard, Machine):
-            return await self._on_machine(heard, before)
-        if isinstance(heard, Deaf):
-            return await self._on_deaf()
-        if isinstance(heard, Key):
-            return await self._on_key(heard, before)
-        self._deaf_turns = 0
-        self._transcript.speech_ended(heard, before.expects)
-        # Four digits are taken for the identity tail, asked for or not: never kept, never sent on.
-        masked = self._check.to_be_masked(heard.text, heard.alternatives)
-        self._transcript.heard(heard, "debtor", masked=masked)
-        if before.expects == "digits":
-            right = self._check.in_speech(heard.text, heard.alternatives)
-            if right is not None:
-                self._check.forget_keys()
-                return await self._decide(TurnEvent("verified" if right else "not_verified"), masked=True)
-        text = MASKED_TEXT if masked else heard.text
-        values = values_in(text, self._today, self._instalments)
-        return await self._decide(TurnEvent("speech", text=text, confidence=heard.confidence, values=values))
+        while not isinstance(heard, Machine):
+            if isinstance(heard, Key):
+                self._ear.restart_silence()
+            told = self._reading.of(heard, before.expects)
+            if self._reading.deaf_turns >= DEAF_TURNS:  # asked again once; now a person takes over
+                return FAULT_HANDOVER
+            if told is not None:
+                return await self._decide(told.event, masked=told.masked)
+            heard = await self._listen()
+        return await self._on_machine(heard, before)
 
-    async def _on_deaf(self) -> Reply:
-        """The speech service failed on what was said: asked again once, then a person takes over."""
-        self._deaf_turns += 1
-        self._transcript.event("asr_fault", f"turn {self._deaf_turns} not recognised")
-        if self._deaf_turns >= DEAF_TURNS:
-            return FAULT_HANDOVER
-        return await self._decide(TurnEvent("speech", text="", confidence=0.0))
+    async def _afterthought(self, closing: Reply, command: Command) -> Reply | None:
+        """What was said over the last line still counts where it obliges us: to leave somebody alone, to note
+        a complaint, to fetch a person.  Everything else has been closed."""
+        if command.action != "hangup" or command.disposition in _MACHINES:
+            return None
+        if self._afterthoughts >= MOST_AFTERTHOUGHTS:
+            return None
+        until = asyncio.get_running_loop().time() + LAST_WORDS_S
+        while (heard := self._inbox.take()) is not None or (
+            self._ear.busy and not self._is_gone() and asyncio.get_running_loop().time() < until
+        ):
+            if heard is None:
+                await asyncio.wait({self._inbox.wait(), self._leg.ended}, timeout=0.1)
+            elif (isinstance(heard, Key) and heard.digit == HUMAN_KEY) or isinstance(heard, Utterance):
+                late = await self._decide_late(heard, closing)
+                if late is not None:
+                    self._afterthoughts += 1
+                    return late
+        return None
 
-    async def _on_key(self, key: Key, before: Reply) -> Reply:
-        self._ear.restart_silence()
-        if before.expects != "digits":
-            # Until the check has passed, any key may be one of its digits; only 0 asks for a person.
-            known = self._check.passed or key.digit == HUMAN_KEY
-            self._transcript.event("dtmf", key.digit if known else "a digit")
-            return await self._decide(TurnEvent("dtmf", digit=key.digit if known else "#"))
-        self._transcript.event("dtmf", "digit of the check")
-        right = self._check.key(key.digit)
-        while right is None:
-            following = await self._listen()
-            if not isinstance(following, Key):
-                self._check.forget_keys()
-                return await self._on_heard(following, before)
-            self._ear.restart_silence()
-            self._transcript.event("dtmf", "digit of the check")
-            right = self._check.key(following.digit)
-        return await self._decide(TurnEvent("verified" if right else "not_verified"))
+    async def _decide_late(self, heard: Utterance | Key, closing: Reply) -> Reply | None:
+        if isinstance(heard, Utterance) and _GOODBYE.fullmatch(spoken_characters(heard.text)):
+            self._transcript.heard(heard, "debtor")
+            return None
+        told = self._reading.of(heard, closing.expects)
+        if told is None:
+            return None
+        reply = await self._decide(told.event, masked=told.masked)
+        command = reply.command
+        obliges = command is not None and (command.action == "handoff" or command.stop_list or command.hold)
+        return reply if obliges and not reply.degraded else None
 
     async def _on_machine(self, machine: Machine, before: Reply) -> Reply:
         """What the talk track has for machines; a message waits for the beep.  `before`, again, for a person
@@ -326,7 +318,7 @@ class CallConversation:
             self._transcript.event("mailbox", moment)
         if moment is Moment.PERSON:
             return before
-        self._network = machine.network
+        self._agreed.network = machine.network
         reply = await self._decide(TurnEvent("machine", text=machine.kind))
         return reply if records and moment is not Moment.NEVER else replace(reply, lines=())
 
@@ -341,16 +333,16 @@ class CallConversation:
                 return None, await self._decide(TurnEvent("returned"))
             if end is HandoverEnd.ABANDONED:
                 await self._decide(TurnEvent("hangup"))
-                return self._outcome(Disposition.HUNG_UP, "callee"), _NOTHING
+                return self._agreed.outcome(Disposition.HUNG_UP, "callee"), _NOTHING
             by: EndedBy = "agent" if end is HandoverEnd.AGENT_HUNG_UP else "callee"
-            return self._outcome(Disposition(command.disposition), by), _NOTHING
+            return self._agreed.outcome(Disposition(command.disposition), by), _NOTHING
         ended_by: EndedBy = "callee" if self._is_gone() else "bot"
         if self._is_gone():
             await self._dialog.turn(TurnEvent("hangup"))
         disposition = Disposition(command.disposition)
         if command.action == "handoff":  # gone before anybody could be asked
             disposition = Disposition.HUNG_UP
-        return self._outcome(disposition, ended_by), _NOTHING
+        return self._agreed.outcome(disposition, ended_by), _NOTHING
 
     async def _with_a_person(self, command: Command) -> HandoverEnd:
         """The bot's own limit stands still while people talk; their talk has the queue's."""
@@ -393,26 +385,8 @@ class CallConversation:
         await self._decide(TurnEvent("hangup"))
         if reply.command is not None and reply.command.action == "hangup":
             self._agreed.update(reply.command.slots)
-            return self._outcome(Disposition(reply.command.disposition), "callee")
-        return self._outcome(Disposition.HUNG_UP, "callee")
-
-    def _outcome(self, disposition: Disposition, ended_by: EndedBy) -> Outcome:
-        if disposition is Disposition.VOICEMAIL and self._network is not None:
-            disposition = self._network
-        return Outcome(
-            disposition,
-            ended_by,
-            promise_date=self._agreed.get("promise_date") if disposition is Disposition.PTP else None,
-            callback_at=self._callback_at() if disposition is Disposition.CALLBACK else None,
-        )
-
-    def _callback_at(self) -> str | None:
-        """Local time of the agreed call-back, ISO to the minute; None when no time was agreed."""
-        time = self._agreed.get("callback_time")
-        if time is None:
-            return None
-        day = self._today + timedelta(days=1 if self._agreed.get("callback_day") == TOMORROW else 0)
-        return f"{day.isoformat()}T{time}"
+            return self._agreed.outcome(Disposition(reply.command.disposition), "callee")
+        return self._agreed.outcome(Disposition.HUNG_UP, "callee")
 
 
 _NOTHING = Reply(lines=(), command=None, stage="over", level=0, listener="unknown")

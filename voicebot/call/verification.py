@@ -47,9 +47,10 @@ class KnowledgeCheck:
         tail, self._keys = self._keys, ""
         return self._compare(tail)
 
-    def forget_keys(self) -> None:
-        """Half a number was pressed and then spoken: start again."""
-        self._keys = ""
+    def forget_keys(self) -> str:
+        """Half a number was pressed and no more came, or it was spoken: start again.  What was pressed."""
+        pressed, self._keys = self._keys, ""
+        return pressed
 
     def to_be_masked(self, text: str, alternatives: Sequence[str] = ()) -> bool:
         """True when four digits stand in it that may be the tail: until the check has passed, any may be."""
