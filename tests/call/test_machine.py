@@ -124,6 +124,11 @@ def test_words_are_read_together_over_a_pause() -> None:
     assert verdicts(sounds, "我不方便接听请在滴", "声后留言") == [Machine("VOICEMAIL")]
 
 
+def test_the_networks_sentence_is_enough_when_its_end_was_not_understood() -> None:
+    sounds = [*voice(2.0), *silence(3.0)]
+    assert verdicts(sounds, "您好您播打的电话以停进") == [Machine("VOICEMAIL", Disposition.UNREACHABLE)]
+
+
 def test_a_person_who_talks_long_is_a_person() -> None:
     sounds = [*voice(8.0), *silence(1.0)]
     assert verdicts(sounds, "喂你好啊我这边有点吵你是哪里打来的有什么事情吗") == []

@@ -54,6 +54,8 @@ _NETWORK = {
     AnnouncementKind.SUSPENDED: Disposition.SUSPENDED,
 }
 """Some carriers answer with 200 and then play their announcement."""
+_SOMETHING = Machine("VOICEMAIL", Disposition.UNREACHABLE)
+"""您拨打的电话 …, and the rest was not understood: no person says that."""
 _TONES = {Tone.BUSY: Disposition.BUSY, Tone.CONGESTION: Disposition.UNREACHABLE}
 
 
@@ -140,7 +142,10 @@ class MachineWatch:
         if self._taken_back or utterance.start_s >= VERDICT_UNTIL_S:
             return False
         self._said += utterance.text
-        if (machine := machine_in(utterance.text) or machine_in(self._said)) is not None:
+        machine = machine_in(utterance.text) or machine_in(self._said)
+        if machine is None and classify(utterance.text) is AnnouncementKind.GENERIC:
+            machine = _SOMETHING
+        if machine is not None:
             self._tell(machine)
             return True
         self._person = self._person or is_greeting(utterance.text)

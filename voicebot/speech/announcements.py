@@ -47,7 +47,7 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
     (AnnouncementKind.NO_ANSWER, "无人接听 没有人接听"),
     (
         AnnouncementKind.VOICEMAIL,
-        "滴声后 声后留言 请留言 语音信箱 提示音后 后请留言 留言请按 录制留言 哔声后 信号音后 开始录音请",
+        "滴声后 声后留言 声后留下 请留言 语音信箱 提示音后 后请留言 留言请按 录制留言 哔声后 信号音后",
     ),
     (
         AnnouncementKind.ASSISTANT,
