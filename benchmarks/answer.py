@@ -2,9 +2,9 @@
 
     .venv/bin/python benchmarks/answer.py [--audio FOLDER] [--jobs N] [--json] [--list]
 
-Method: some 500 answers are made from benchmarks/answer/texts.yaml (people of six voices and several
+Method: some 370 answers are made from benchmarks/answer/texts.yaml (people of six voices and several
 habits, children, a silent line, noise; mailboxes with a beep, phone assistants, networks that answer and
-then say why; before the answer: announcements, in English too, phone assistants, mailboxes, melodies,
+then say why; before the answer: announcements with their English, phone assistants, mailboxes, melodies,
 firms' spoken ring-back, tones), each on a line of its own: level -28 to -15 dBFS, noise at -65 to -42 dBFS,
 A-law, up to 5 % of the packets lost.  Each goes frame by frame through the classes of a call (ringing, ear,
 opening, watch for machines, mouth, conversation) with the product's own recogniser; the SIP stack, the

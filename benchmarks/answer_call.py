@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import time
 import wave
 from concurrent.futures import Executor, Future
 from dataclasses import dataclass, replace
@@ -60,9 +61,12 @@ class Decodes:
         if key not in self._known:
             session = self.engine.open(purpose, ())
             session.feed(pcm)
-            self._known[key] = self._new[key] = session.decode(hypotheses).as_json()
-        found = self._known[key]
-        return Hypothesis(**(found | {"alternatives": tuple(found["alternatives"])}))
+            began = time.process_time()
+            found = session.decode(hypotheses)
+            spent_ms = round((time.process_time() - began) * 1000, 1)
+            self._known[key] = self._new[key] = replace(found, decode_ms=spent_ms).as_json()
+        kept = self._known[key]
+        return Hypothesis(**(kept | {"alternatives": tuple(kept["alternatives"])}))
 
     def take_new(self) -> dict[str, Any]:
         """What was decoded since the last time."""

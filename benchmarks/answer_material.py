@@ -268,11 +268,12 @@ class Studio:
 
     def _before_the_answer(self) -> None:
         dice = self._dice
+        english = dict(_labelled(self._texts["announcements"]["texts"], english=True))
         for expect, voice, text in self._each("announcements"):
-            self._line("announcement", "early", expect, self.speech(voice, text), dice.uniform(0.1, 1.5))
-        for expect, text in _labelled(self._texts["announcements"]["texts"], english=True):
-            twice = np.concatenate([self.english(text), rest(1.0), self.english(text)])
-            self._line("english", "early", expect, twice, dice.uniform(0.1, 1.5))
+            speech = self.speech(voice, text)
+            if expect in english:
+                speech = np.concatenate([speech, rest(0.6), at_level(self.english(english[expect]), -20.0)])
+            self._line("announcement", "early", expect, speech, dice.uniform(0.1, 1.5))
         for _, voice, text in self._each("waiting"):
             self._line("waiting", "early", "BUSY", self.speech(voice, text), dice.uniform(0.1, 1.5))
         for _, voice, text in self._each("ring_speech"):

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sip.leg import LegState
 from tests.call.line import Recognizer, Speech, Vad, play, silence, voice
 from tests.speech.conftest import frames
 from tests.speech.synthetic import cadence, tone
+from voicebot.call.attempt import Attempt
 from voicebot.call.ringing import Ringing
 from voicebot.simulate.virtual_time import on_virtual_time
 from voicebot.store.states import Disposition
@@ -125,3 +129,19 @@ def test_nothing_before_the_answer_is_a_person() -> None:
 )
 def test_tones_of_the_network(pattern: list[float], found: Disposition | None) -> None:
     assert came_to(frames(cadence(pattern, 14.0)), picks_up_at=14.0)[0] is found
+
+
+async def test_the_ear_gets_every_packet_from_the_answer_on_and_none_from_before() -> None:
+    early: list[bytes] = []
+    heard: list[bytes] = []
+    tools: Any = SimpleNamespace(now=lambda: datetime.now(UTC))
+    order: Any = SimpleNamespace(attempt_id="a")
+    attempt = Attempt(order, tools)
+    attempt._ear = SimpleNamespace(hear=heard.append)  # type: ignore[assignment]
+    ringing: Any = SimpleNamespace(on_tick=lambda theirs, ours: early.append(theirs))
+    leg: Any = SimpleNamespace(state=LegState.EARLY_MEDIA)
+    for number in range(6):
+        if number == 3:  # the stack has told of the 200 OK; nobody has woken up yet
+            leg.state = LegState.CONNECTED
+        attempt._on_early_tick(leg, ringing, bytes([number]), b"")
+    assert (b"".join(early), b"".join(heard)) == (bytes([0, 1, 2]), bytes([3, 4, 5]))
