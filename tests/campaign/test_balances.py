@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import threading
 import tracemalloc
 from collections.abc import Iterator
@@ -46,8 +47,10 @@ def test_a_file_that_vanishes_leaves_nothing_known(tmp_path: Path) -> None:
     write(path, "c1,520.40,2026-03-02T10:14,3")
     source = FileBalances(path, SHANGHAI)
     assert source.lookup(["c1"])
+    assert source.fresh(at(10, 20), 15)
     path.unlink()
     assert source.lookup(["c1"]) == {}
+    assert not source.fresh(at(10, 20), math.inf)
 
 
 def test_the_first_row_that_holds_counts(tmp_path: Path) -> None:
@@ -70,6 +73,21 @@ def test_a_plan_and_the_day_of_a_promise_come_with_the_balance(tmp_path: Path) -
     assert found["c1"].slots["last_promise"] == ("date", "2026-02-20")
     assert found["c1"].slots["payoff_amount"] == ("money", 50000)
     assert "c2" not in found
+
+
+def test_a_file_is_as_fresh_as_its_youngest_row(tmp_path: Path) -> None:
+    """What is of tomorrow, or of no time at all, proves nothing."""
+    rows = [
+        "c1,1.00,2026-03-02T10:10,",
+        "c2,1.00,2026-03-02T10:14,",
+        "c3,1.00,2026-03-03T10:14,",
+        "c4,1.00,x,",
+    ]
+    write(tmp_path / "b.csv", *rows)
+    source = FileBalances(tmp_path / "b.csv", SHANGHAI)
+    source.lookup(())
+    fresh = {at_minute: source.fresh(at(10, at_minute), 15) for at_minute in (9, 10, 14, 29, 30)}
+    assert fresh == {9: False, 10: True, 14: True, 29: True, 30: False}
 
 
 def test_many_balances_need_little_memory(tmp_path: Path) -> None:
@@ -122,6 +140,18 @@ def test_an_endpoint_is_asked_for_many_cases_at_once(endpoint: tuple[str, dict[s
     assert {case: one.amount_due for case, one in found.items()} == {"c1": 52040}
 
 
+@pytest.mark.parametrize(("minute", "fresh"), [(13, False), (14, True), (29, True), (30, False)])
+def test_an_endpoint_is_as_fresh_as_its_answer(
+    endpoint: tuple[str, dict[str, Any]], minute: int, fresh: bool
+) -> None:
+    url, talk = endpoint
+    row = {"case_id": "c1", "amount_due": "520.40", "as_of": "2026-03-02T10:14:00+08:00"}
+    talk["said"] = json.dumps({"balances": [row]}).encode()
+    source = HttpBalances(url, SHANGHAI)
+    source.lookup(["c1"])
+    assert source.fresh(at(10, minute), 15) is fresh
+
+
 @pytest.mark.parametrize(
     ("code", "said"), [(500, b"{}"), (200, b"oops"), (200, b"[]"), (200, b'{"balances": 3}')]
 )
@@ -130,7 +160,12 @@ def test_a_failing_endpoint_leaves_everything_unknown(
 ) -> None:
     url, talk = endpoint
     talk.update(code=code, said=said)
-    assert HttpBalances(url, SHANGHAI).lookup(["c1"]) == {}
+    source = HttpBalances(url, SHANGHAI)
+    assert source.fresh(at(10, 15), 15), "nothing was asked yet"
+    assert source.lookup(["c1"]) == {}
+    assert not source.fresh(at(10, 15), math.inf)
+    talk.update(code=200, said=b'{"balances": []}')
+    assert source.lookup(["c1"]) == {} and source.fresh(at(10, 15), 15), "it knows no such case"
 
 
 def test_an_endpoint_that_is_down_leaves_everything_unknown() -> None:

@@ -126,11 +126,28 @@ def test_a_revoked_talk_track_is_not_dialled_and_uses_no_contact_up(site: Ledger
 
 
 @pytest.mark.parametrize("age", [timedelta(minutes=16), timedelta(minutes=-5)])
-def test_old_balances_and_those_from_the_future_are_refused(site: LedgerSite, age: timedelta) -> None:
-    campaign = site.enrol(row(1))
-    site.owe(row(1), as_of=site.clock.now() - age)
-    assert site.ledger.claim(campaign, "w1", 1) == []
+def test_an_old_balance_and_one_from_the_future_are_refused(site: LedgerSite, age: timedelta) -> None:
+    campaign = site.enrol(row(1), row(2))
+    now = site.clock.now()
+    lines = [f"case-1,520.40,{(now - age).isoformat()}", f"case-2,520.40,{now.isoformat()}"]
+    site.balances.write_text("\n".join(["case_id,amount_due,as_of", *lines]))
+    assert [claim.case_id for claim in site.ledger.claim(campaign, "w1", 2)] == [row(2).case_id]
     assert site.ledger.refusals(campaign)[0].reason == "STALE_OR_PAID"
+
+
+@pytest.mark.parametrize("age", [timedelta(minutes=16), timedelta(minutes=-5)])
+def test_when_the_whole_export_is_old_nobody_is_refused_for_it(site: LedgerSite, age: timedelta) -> None:
+    campaign = site.enrol(row(1), row(2))
+    claim = site.claim_one(campaign)
+    site.owe(row(1), row(2), as_of=site.clock.now() - age)
+    assert site.ledger.permit(claim.attempt_id, "w1").reason == "BALANCES"
+    assert site.ledger.claim(campaign, "w1", 2) == []
+    halt = site.ledger.halt(campaign)
+    assert halt is not None and halt.reason == "BALANCES"
+    assert site.ledger.progress(campaign).refused == 0
+    site.owe(row(1), row(2))
+    site.clock.advance(10)
+    assert len(site.ledger.claim(campaign, "w1", 2)) == 2
 
 
 def test_paid_between_claim_and_dial(site: LedgerSite) -> None:

@@ -45,6 +45,7 @@ SEPARATOR = "\x1f"
 MOST_KEPT = 10_000
 """Balances that a file's source keeps as it read them: those of the calls under way."""
 _MASK = (1 << 64) - 1
+_NEVER: npt.NDArray[np.float64] = np.empty(0)
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,13 @@ class BalanceSource(Protocol):
     local: bool
     "Answers at once, without a network: it may be asked while the store is locked."
 
+    def fresh(self, now: datetime, max_age_min: float) -> bool:
+        """Whether the source as a whole could be read when it was last looked at, and is not older than that.
+
+        False is the source's fault and no case's: none is refused for it.
+        """
+        ...
+
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """The balances that are known; a case that is missing in the answer is refused by the gate."""
         ...
@@ -82,7 +90,13 @@ class FileBalances:
         self._path, self._zone = path, zone
         self._stamp: tuple[int, int, int] | None = None
         self._known = PackedRows(())
+        self._instants = _NEVER
         self._read: dict[str, Balance] = {}
+
+    def fresh(self, now: datetime, max_age_min: float) -> bool:
+        """Whether any of its rows is."""
+        past = int(np.searchsorted(self._instants, now.timestamp(), "right"))
+        return past > 0 and (now.timestamp() - self._instants[past - 1]) / 60 <= max_age_min
 
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """Without ids: only reads the file again when it changed."""
@@ -90,11 +104,12 @@ class FileBalances:
             stat = self._path.stat()
             stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
             if stamp != self._stamp:
-                self._known, self._read = _packed(self._path), {}
-                self._stamp = stamp
+                self._known, instants = _packed(self._path)
+                self._instants = np.sort(np.fromiter(_moments(instants, self._zone), np.float64))
+                self._read, self._stamp = {}, stamp
         except (OSError, InputError) as fault:
             log.error("balances_unreadable", fault=type(fault).__name__)
-            self._known, self._read, self._stamp = PackedRows(()), {}, None
+            self._known, self._instants, self._read, self._stamp = PackedRows(()), _NEVER, {}, None
         found: dict[str, Balance] = {}
         for case in case_ids:
             balance = self._read.get(case) or self._balance(case)
@@ -146,8 +161,9 @@ class PackedRows:
             first += 1
 
 
-def _packed(path: Path) -> PackedRows:
-    """The rows of a balance file.  InputError when it cannot be read or lacks a column."""
+def _packed(path: Path) -> tuple[PackedRows, set[str]]:
+    """The rows of a balance file and the instants they are of.  InputError when it cannot be read or lacks a
+    column."""
     table = TableFile.open(path)
     check_unique(table.header, path)
     for name in NEEDED_COLUMNS:
@@ -157,13 +173,15 @@ def _packed(path: Path) -> PackedRows:
             )
     columns = [*NEEDED_COLUMNS, *(name for name in OTHER_COLUMNS if name in table.header)]
     places = [table.header.index(name) for name in columns]
-    packed, width = PackedRows(columns), len(table.header)
+    packed, width, instants = PackedRows(columns), len(table.header), set[str]()
+    as_of = NEEDED_COLUMNS.index("as_of")
     for record in table.records():
         cells = [*map(str.strip, record.cells), *([""] * (width - len(record.cells)))]
         chosen = [cells[place] for place in places]
         if chosen[0] and not any(SEPARATOR in cell or "\n" in cell for cell in chosen):
             packed.add(chosen)
-    return packed
+            instants.add(chosen[as_of])
+    return packed, instants
 
 
 class HttpBalances:
@@ -173,22 +191,46 @@ class HttpBalances:
 
     def __init__(self, url: str, zone: ZoneInfo, timeout_s: float = HTTP_TIMEOUT_S) -> None:
         self._url, self._zone, self._timeout_s = url, zone, timeout_s
+        self._answered: dict[str, Balance] | None = {}
+        "The last answer that said anything; None when the endpoint did not answer."
+
+    def fresh(self, now: datetime, max_age_min: float) -> bool:
+        """Whether the last answer was there, and had a balance young enough if it had any."""
+        if self._answered is None:
+            return False
+        ages = [one.age_min(now) for one in self._answered.values()]
+        return not ages or any(age is not None and age <= max_age_min for age in ages)
 
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         body = json.dumps({"cases": sorted(set(case_ids))}).encode()
         request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:
-                rows = json.load(answer)["balances"]
+                rows = list(json.load(answer)["balances"])
         except (OSError, ValueError, KeyError, TypeError) as fault:
             log.error("balances_unreachable", fault=type(fault).__name__)
+            self._answered = None
             return {}
         found: dict[str, Balance] = {}
-        for row in rows if isinstance(rows, list) else []:
+        for row in rows:
             balance = balance_of(row, self._zone) if isinstance(row, dict) else None
             if balance is not None:
                 found[str(row.get("case_id"))] = balance
+        self._answered = found
         return found
+
+
+def _moments(texts: Iterable[str], zone: ZoneInfo) -> Iterator[float]:
+    """Seconds since 1970 of those that are instants."""
+    for text in texts:
+        try:
+            yield _in_zone(datetime.fromisoformat(text), zone).timestamp()
+        except ValueError:
+            continue
+
+
+def _in_zone(at: datetime, zone: ZoneInfo) -> datetime:
+    return at if at.tzinfo else at.replace(tzinfo=zone)
 
 
 def balance_of(cells: Mapping[str, Any], zone: ZoneInfo) -> Balance | None:
@@ -201,7 +243,7 @@ def balance_of(cells: Mapping[str, Any], zone: ZoneInfo) -> Balance | None:
         return None
     if "amount_due" not in money:
         return None
-    as_of = as_of if as_of.tzinfo else as_of.replace(tzinfo=zone)
+    as_of = _in_zone(as_of, zone)
     slots: dict[str, tuple[str, str | int]] = {name: ("money", fen) for name, fen in money.items()}
     for name in COUNT_COLUMNS:
         if (count := str(cells.get(name) or "")).isdecimal():
