@@ -40,15 +40,22 @@ class _Part(BaseModel):
 class Asr(_Part):
     """Speech recognition.  `auto` takes Vosk when `model` is installed, else Whisper base."""
 
-    engine: Literal["auto", "whisper", "vosk"] = "auto"
+    engine: Literal["auto", "whisper", "vosk", "vosk-server"] = "auto"
     model: Path | None = None
+    url: str = Field(default="", pattern=r"^(wss?://\S+)?$")
+    "Of an external vosk-server, with engine: vosk-server."
     threads: int = Field(default=1, ge=1, le=64)
+    most_rss_mb: int = Field(default=2000, ge=500)
+    "A speech service that has grown beyond this is replaced by a fresh one; no call notices."
 
 
 class Tts(_Part):
-    """The bot's voice: kokoro:NAME (natural) or espeak:NAME (always there)."""
+    """The bot's voice: kokoro:NAME (natural), espeak:NAME (always there), or a site's own, sherpa:NAME and
+    recorded:NAME."""
 
-    voice: str = Field(default="kokoro:zf_xiaoxiao", pattern=r"^(kokoro|espeak):[A-Za-z0-9_-]+$")
+    voice: str = Field(
+        default="kokoro:zf_xiaoxiao", pattern=r"^(kokoro|espeak|sherpa|recorded):[A-Za-z0-9_-]+$"
+    )
     processes: int = Field(default=2, ge=1, le=64)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -207,6 +208,28 @@ async def test_a_killed_service_is_told_and_a_new_one_is_found(
     assert "分期" in (await recognizer.finalize()).text
     await recognizer.close()
     assert again.stop() == 0
+
+
+async def test_a_fresh_service_takes_over_while_a_call_goes_on(
+    models: Path, tmp_path: Path, started: list[RunningService]
+) -> None:
+    socket = tmp_path / "speech.sock"
+    old = start(socket, models, "--engine", "whisper")
+    started.append(old)
+    speech = SpeechService(socket)
+    in_a_call = await speech.open()
+    in_a_call.feed(read_pcm("zm_yunxi_c054_alaw8k"))
+    fresh = start(socket, models, "--engine", "whisper", "--replace")
+    started.append(fresh)
+    old.process.send_signal(signal.SIGUSR1)
+    assert (await speech.stats())["pid"] == fresh.process.pid
+    assert "人工" in (await in_a_call.finalize()).text
+    assert old.process.poll() is None
+    await in_a_call.close()
+    assert await asyncio.to_thread(old.process.wait, 10) == 0
+    assert (await speech.stats())["pid"] == fresh.process.pid
+    assert fresh.stop() == 0
+    assert not socket.exists()
 
 
 def test_a_second_service_on_the_socket_is_refused(service: RunningService, models: Path) -> None:

@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,11 @@ class Child:
             log.warning("child_killed", child=self.name)
             self.kill()
             await self.process.wait()
+
+    def drain(self) -> None:
+        """Tells a speech service to end by itself when the calls that it serves have ended."""
+        with suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGUSR1)
 
     def kill(self) -> None:
         """Ends it and what it started, now; `process.wait()` tells when it is gone."""

@@ -14,6 +14,7 @@ from typing import Protocol
 import structlog
 
 from voicebot.campaign.children import Child
+from voicebot.campaign.speech_watch import Dialling, SpeechWatch
 from voicebot.settings import Site
 
 log = structlog.get_logger()
@@ -36,50 +37,67 @@ class Service(Protocol):
     async def stop(self) -> None: ...
 
 
-class Dialling(Protocol):
-    """What stands still while a service is down (the supervisor)."""
-
-    def pause(self, part: str) -> None: ...
-
-    def resume(self, part: str) -> None: ...
-
-    def stop(self, fault: str = "") -> None: ...
-
-
 class SpeechProcess:
     """The speech service of one run, on a Unix socket."""
 
     def __init__(self, site: Site, socket: Path, logs: Path) -> None:
         self._site, self._socket, self._logs = site, socket, logs
         self._child: Child | None = None
+        self._leaving: list[Child] = []
         self.engine = ""
         "Name of the engine that decoded something, once started."
 
     async def start(self) -> None:
         """Raises NotReady."""
+        self._child = await self._started()
+
+    async def _started(self, *options: str) -> Child:
         asr = self._site.asr
         command = [
             *(sys.executable, "-m", "voicebot.speech.asr.service", "--socket", str(self._socket)),
             *("--models", str(self._site.models), "--engine", asr.engine, "--threads", str(asr.threads)),
             *(("--vosk-model", str(asr.model)) if asr.model else ()),
+            *(("--server", asr.url) if asr.url else ()),
+            *options,
         ]
-        self._child = await Child.start("speech", command, self._logs)
-        self.engine = str((await self._child.ready(SPEECH_READY_S))["engine"])
+        child = await Child.start("speech", command, self._logs)
+        self.engine = str((await child.ready(SPEECH_READY_S))["engine"])
+        return child
+
+    async def recycle(self) -> None:
+        """A fresh service takes new calls; the old one serves those in progress to their end.
+
+        Raises NotReady when the fresh one does not come up: the old one goes on then.
+        """
+        fresh = await self._started("--replace")
+        old, self._child = self._child, fresh
+        if old is not None:
+            self._leaving.append(old)
+            old.drain()
 
     @property
     def pid(self) -> int | None:
-        """The service's process, while it runs."""
+        """The process that serves new calls, while it runs."""
         return self._child.pid if self._child is not None and self._child.running else None
 
     async def wait(self) -> int:
-        """Its exit code, when it has ended."""
-        assert self._child is not None, "the speech service was not started"
-        return await self._child.process.wait()
+        """Its exit code, when it has ended; one that was replaced does not count."""
+        while True:
+            child = self._child
+            assert child is not None, "the speech service was not started"
+            code = await child.process.wait()
+            if child is self._child:
+                return code
+
+    async def watch(self, dialling: Dialling) -> None:
+        """No new calls while it is busy; a fresh service before its memory is full.  Never returns."""
+        await SpeechWatch(self, self._socket, self._site.asr.most_rss_mb, dialling).run()
 
     async def stop(self) -> None:
         """Asks, then kills."""
-        if self._child is not None:
-            await self._child.stop()
+        for child in (self._child, *self._leaving):
+            if child is not None:
+                await child.stop()
 
 
 async def keep(name: str, service: Service, dialling: Dialling) -> None:
@@ -104,4 +122,6 @@ async def keep(name: str, service: Service, dialling: Dialling) -> None:
 def keepers(services: dict[str, Service], dialling: Dialling) -> list[asyncio.Task[None]]:
     """One for each service, to be cancelled before the services are stopped."""
     loop = asyncio.get_running_loop()
-    return [loop.create_task(keep(name, service, dialling)) for name, service in services.items()]
+    keeping = [loop.create_task(keep(name, service, dialling)) for name, service in services.items()]
+    speech = [service for service in services.values() if isinstance(service, SpeechProcess)]
+    return keeping + [loop.create_task(one.watch(dialling)) for one in speech]

@@ -50,8 +50,12 @@ def models(site: Site, *, deep: bool = False) -> Finding:
         )
     if site.asr.engine == "vosk" and own is None:
         return Finding.bad("asr.engine is vosk, but asr.model names no model", "Set asr: {model: FOLDER}.")
+    if site.asr.engine == "vosk-server" and not site.asr.url:
+        return Finding.bad(
+            "asr.engine is vosk-server, but asr.url is empty", "Set asr: {url: ws://HOST:PORT}."
+        )
     names = ["silero"]
-    if site.asr.engine == "whisper" or own is None:
+    if site.asr.engine == "whisper" or (site.asr.engine == "auto" and own is None):
         names.append("whisper-base")
     if site.tts.voice.startswith("kokoro:"):
         names.append("kokoro")
@@ -60,6 +64,8 @@ def models(site: Site, *, deep: bool = False) -> Finding:
         more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
         return Finding.bad(f"{faults[0]}{more}", "Run: voicebot models install")
     recognises = f"vosk ({own})" if own is not None and site.asr.engine != "whisper" else "whisper-base"
+    if site.asr.engine == "vosk-server":
+        recognises = f"the vosk-server at {site.asr.url}"
     how = "read again" if deep else "as listed"
     return Finding.fine(
         f"{', '.join(names)} {how}; recognises with {recognises}, speaks with {site.tts.voice}"

@@ -48,6 +48,8 @@ class Capabilities:
     "Phrases and purpose help the decoder."
     streaming: bool
     "Decodes while it is fed, so audio should reach it at once."
+    remote: bool = False
+    "Waits for another machine instead of computing: many decodes at a time cost nothing here."
 
 
 class Session(Protocol):
@@ -107,13 +109,26 @@ def vosk_model_in(models: Path) -> Path | None:
     return None
 
 
-def load_engine(choice: str, models: Path, threads: int = 1, vosk_model: Path | None = None) -> Engine:
-    """Loads `auto`, `whisper` or `vosk`.  `auto` takes Vosk when a Chinese model of it is installed.
+ENGINES = ("auto", "whisper", "vosk", "vosk-server")
+
+
+def load_engine(
+    choice: str, models: Path, threads: int = 1, vosk_model: Path | None = None, url: str = ""
+) -> Engine:
+    """Loads one of ENGINES.  `auto` takes Vosk when a Chinese model of it is installed.
 
     Raises NotReady when the model is missing or broken, InputError for an unknown choice.
     """
-    if choice not in ("auto", "whisper", "vosk"):
-        raise InputError(f"unknown ASR engine {choice!r}.", "Use auto, whisper or vosk.", key="asr.engine")
+    if choice not in ENGINES:
+        raise InputError(
+            f"unknown ASR engine {choice!r}.", f"Use one of {', '.join(ENGINES)}.", key="asr.engine"
+        )
+    if choice == "vosk-server":
+        from voicebot.speech.asr.vosk_server import VoskServerEngine
+
+        if not url:
+            raise InputError("asr.url is missing.", "Name the server: ws://HOST:PORT.", key="asr.url")
+        return VoskServerEngine(url)
     found = vosk_model or vosk_model_in(models)
     if choice == "vosk" or (choice == "auto" and found):
         from voicebot.speech.asr.vosk import VoskEngine

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,19 +13,29 @@ from typing import Any
 import psutil
 
 _KEPT_JOBS = 200
+WINDOW_S = 20.0
+"""Load is that of the last so many seconds: long enough for a few turns of each call."""
 
 
 @dataclass
 class Job:
-    _decode_ms: float = 0.0
-    _audio_s: float = 0.0
+    """One decode.  `done` says what it took."""
+
+    asked_at: float
+    decode_ms: float = 0.0
+    audio_s: float = 0.0
 
     def done(self, decode_ms: float, audio_s: float) -> None:
-        self._decode_ms, self._audio_s = decode_ms, audio_s
+        self.decode_ms, self.audio_s = decode_ms, audio_s
 
-    @property
-    def figures(self) -> tuple[float, float]:
-        return self._decode_ms, self._audio_s
+
+@dataclass(frozen=True)
+class _Done:
+    at: float
+    decode_ms: float
+    answer_ms: float
+    "From the question to the text: the wait for a free decoder included."
+    audio_s: float
 
 
 @dataclass
@@ -34,27 +46,35 @@ class LoadMeter:
     waiting: int = 0
     decodes: int = 0
     sessions: int = 0
-    _recent: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=_KEPT_JOBS))
+    clock: Callable[[], float] = time.monotonic
+    _recent: deque[_Done] = field(default_factory=lambda: deque(maxlen=_KEPT_JOBS))
 
     @contextmanager
     def job(self) -> Iterator[Job]:
         """Around one decode, from the moment it is asked for."""
-        job = Job()
+        job = Job(self.clock())
         self.waiting += 1
         try:
             yield job
         finally:
             self.waiting -= 1
-            decode_ms, audio_s = job.figures
-            if audio_s > 0.0:
+            if job.audio_s > 0.0:
+                now = self.clock()
                 self.decodes += 1
-                self._recent.append((decode_ms, audio_s))
+                answer_ms = (now - job.asked_at) * 1000
+                self._recent.append(_Done(now, job.decode_ms, answer_ms, job.audio_s))
 
     def stats(self) -> dict[str, Any]:
-        """queue (decodes waiting or running), sessions, decodes, rss_mb; rtf, decode_ms of the last 200."""
-        times = sorted(ms for ms, _ in self._recent)
-        audio_s = sum(s for _, s in self._recent)
+        """queue (decodes waiting or running), sessions, decodes, rss_mb, pid; rtf and decode_ms of the last
+        200; busy (share of the decoders' time that was used) and answer_ms of the last 20 s."""
+        now = self.clock()
+        times = sorted(one.decode_ms for one in self._recent)
+        lately = [one for one in self._recent if now - one.at <= WINDOW_S]
+        answers = sorted(one.answer_ms for one in lately)
+        audio_s = sum(one.audio_s for one in self._recent)
+        busy = sum(one.decode_ms for one in lately) / 1000 / WINDOW_S / self.workers
         return {
+            "pid": os.getpid(),
             "queue": self.waiting,
             "workers": self.workers,
             "sessions": self.sessions,
@@ -62,6 +82,8 @@ class LoadMeter:
             "rtf": round(sum(times) / 1000 / audio_s, 3) if audio_s else 0.0,
             "rss_mb": round(psutil.Process().memory_info().rss / 2**20),
             "decode_ms": {"p50": _rank(times, 0.5), "p95": _rank(times, 0.95)},
+            "busy": round(busy, 3),
+            "answer_ms": {"n": len(answers), "p50": _rank(answers, 0.5), "p95": _rank(answers, 0.95)},
         }
 
 

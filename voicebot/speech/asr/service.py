@@ -9,6 +9,9 @@ the best one included), and "id" in any of them, which comes back in the answer.
 int16 PCM; as in vosk-server each is answered by {"partial": …} unless the configuration says
 "partials": false.  Unlike vosk-server, {"eof": 1} keeps the connection: the next audio starts the next
 utterance.
+
+Recognisers' memory grows with the calls, so a service is replaced while calls go on: another one, started
+with --replace, takes over the socket's path; the old one, told by SIGUSR1, serves its open connections on.
 """
 
 from __future__ import annotations
@@ -41,6 +44,10 @@ log = structlog.get_logger()
 _MAX_MESSAGE_BYTES = 1 << 20
 _STOP_S = 3.0
 """Open connections get this long at SIGTERM."""
+_DRAIN_S = 900.0
+"""And this long after SIGUSR1: no call lasts longer."""
+REMOTE_AT_A_TIME = 32
+"""Decodes that wait for an external server at the same time."""
 
 
 class SpeechServer:
@@ -51,12 +58,18 @@ class SpeechServer:
         self._executor: Executor = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         self.meter = LoadMeter(threads)
         self._open: set[web.WebSocketResponse] = set()
+        self._nobody = asyncio.Event()
+        self._nobody.set()
 
     def application(self) -> web.Application:
         app = web.Application()
         app.router.add_get("/", self._connection)
         app.on_shutdown.append(self._hang_up)
         return app
+
+    async def until_idle(self) -> None:
+        """Returns when nobody is connected."""
+        await self._nobody.wait()
 
     async def _hang_up(self, app: web.Application) -> None:
         for ws in list(self._open):
@@ -67,6 +80,7 @@ class SpeechServer:
         ws = web.WebSocketResponse(max_msg_size=_MAX_MESSAGE_BYTES)
         await ws.prepare(request)
         self._open.add(ws)
+        self._nobody.clear()
         self.meter.sessions += 1
         connection = _Connection(ws, self._engine, self._executor, self.meter)
         try:
@@ -79,8 +93,10 @@ class SpeechServer:
             log.info("client went away")
         finally:
             self.meter.sessions -= 1
-            self._open.discard(ws)
             await connection.close()
+            self._open.discard(ws)
+            if not self._open:
+                self._nobody.set()
         return ws
 
 
@@ -203,38 +219,56 @@ def _answer(hypothesis: Hypothesis, tag: dict[str, Any]) -> dict[str, Any]:
     return hypothesis.as_json() | tag
 
 
-def _bind(path: Path) -> socket.socket:
-    """A listening Unix socket; a stale file of a dead service is replaced, a live one is an error."""
-    if not path.parent.is_dir():
-        raise InputError("the folder of the socket does not exist.", "Create it.", where=path)
-    if path.exists():
-        probe = socket.socket(socket.AF_UNIX)
+class Listener:
+    """A listening Unix socket.  A stale file of a dead service is replaced; a live one is an error, unless
+    `replace`: then its path is taken over, and its open connections stay with it."""
+
+    def __init__(self, path: Path, replace: bool = False) -> None:
+        """Raises InputError."""
+        if not path.parent.is_dir():
+            raise InputError("the folder of the socket does not exist.", "Create it.", where=path)
+        if not replace:
+            _clear(path)
+        self._path, own = path, path.with_name(f"{path.name}.{os.getpid()}")
+        self.socket = socket.socket(socket.AF_UNIX)
         try:
-            probe.connect(str(path))
-        except ConnectionRefusedError:
-            path.unlink()
-        except OSError:
-            raise InputError("something else than a socket is there.", "Remove it.", where=path) from None
-        else:
+            self.socket.bind(str(own))
+        except OSError as error:
             raise InputError(
-                "a speech service already runs there.", "Stop it, or take another socket.", where=path
-            )
-        finally:
-            probe.close()
-    listener = socket.socket(socket.AF_UNIX)
+                f"the socket cannot be opened ({error.strerror or error}).", "", where=path
+            ) from error
+        own.chmod(0o600)
+        self._inode, self._own = own.stat().st_ino, own
+
+    def take_the_path(self) -> None:
+        """From here on clients find this service."""
+        self._own.replace(self._path)
+
+    def close(self) -> None:
+        """The path goes too, unless another service has taken it."""
+        self.socket.close()
+        self._own.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if self._path.stat().st_ino == self._inode:
+                self._path.unlink()
+
+
+def _clear(path: Path) -> None:
+    if not path.exists():
+        return
+    probe = socket.socket(socket.AF_UNIX)
     try:
-        listener.bind(str(path))
-    except OSError as error:
+        probe.connect(str(path))
+    except ConnectionRefusedError:
+        path.unlink()
+    except OSError:
+        raise InputError("something else than a socket is there.", "Remove it.", where=path) from None
+    else:
         raise InputError(
-            f"the socket cannot be opened ({error.strerror or error}).", "", where=path
-        ) from error
-    path.chmod(0o600)
-    return listener
-
-
-def _unbind(listener: socket.socket, path: Path) -> None:
-    listener.close()
-    path.unlink(missing_ok=True)
+            "a speech service already runs there.", "Stop it, or take another socket.", where=path
+        )
+    finally:
+        probe.close()
 
 
 async def _end_with_parent(stop: asyncio.Event) -> None:
@@ -251,40 +285,61 @@ async def _end_with_parent(stop: asyncio.Event) -> None:
     await asyncio.get_running_loop().connect_read_pipe(Parent, sys.stdin)
 
 
-async def serve(path: Path, engine: Engine, threads: int) -> None:
-    """Serves until SIGTERM, SIGINT or the end of a piped standard input; the socket file is gone then."""
-    listener = _bind(path)
+async def serve(path: Path, engine: Engine, threads: int, replace: bool = False) -> None:
+    """Serves until SIGTERM, SIGINT or the end of a piped standard input, or, after SIGUSR1, until nobody is
+    connected any more; the socket file is gone then, unless another service has taken it."""
+    listener = Listener(path, replace)
     try:
-        stop = asyncio.Event()
+        stop, drain = asyncio.Event(), asyncio.Event()
+        loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(signal.SIGUSR1, drain.set)
         await _end_with_parent(stop)
         await asyncio.to_thread(engine.warm_up)
-        server = SpeechServer(engine, threads)
+        server = SpeechServer(
+            engine, max(threads, REMOTE_AT_A_TIME) if engine.capabilities.remote else threads
+        )
         runner = web.AppRunner(server.application(), shutdown_timeout=_STOP_S, access_log=None)
         await runner.setup()
-        await web.SockSite(runner, listener).start()
+        site = web.SockSite(runner, listener.socket)
+        await site.start()
+        listener.take_the_path()
         if not stop.is_set():
             print(json.dumps({"ready": True, "engine": engine.name}), flush=True)
+        draining = loop.create_task(_drained(drain, server, stop))
         await stop.wait()
+        draining.cancel()
         await runner.cleanup()
     finally:
-        _unbind(listener, path)
+        listener.close()
+
+
+async def _drained(drain: asyncio.Event, server: SpeechServer, stop: asyncio.Event) -> None:
+    await drain.wait()
+    log.info("draining")
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_DRAIN_S):
+            await server.until_idle()
+    stop.set()
 
 
 def main(
     socket_path: Annotated[Path, typer.Option("--socket", help="Unix socket to serve on.")],
     models: Annotated[Path, typer.Option(help="Folder of the models.")],
-    engine: Annotated[str, typer.Option(help="auto, whisper or vosk.")] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, whisper, vosk or vosk-server.")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="Decodes at the same time.")] = 1,
     vosk_model: Annotated[
         Path | None, typer.Option(help="Folder of a Vosk model, if not below --models.")
     ] = None,
+    server: Annotated[str, typer.Option(help="With vosk-server: ws://HOST:PORT.")] = "",
+    replace: Annotated[bool, typer.Option("--replace", help="Take over from a running service.")] = False,
 ) -> None:
     """Recognise speech for the call workers until SIGTERM, or until a pipe on standard input is closed."""
     structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     try:
-        asyncio.run(serve(socket_path, load_engine(engine, models, threads, vosk_model), threads))
+        loaded = load_engine(engine, models, threads, vosk_model, server)
+        asyncio.run(serve(socket_path, loaded, threads, replace))
     except (InputError, NotReady) as error:
         print(error, file=sys.stderr)
         raise typer.Exit(2) from None
