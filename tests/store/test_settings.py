@@ -49,7 +49,7 @@ def test_the_environment_comes_first(file: Path, monkeypatch: pytest.MonkeyPatch
         ("workers: 3\nworker: 2\n", 2, "Did you mean 'workers'?"),
         ("timezone: Asia/Shangahi\n", 1, "no time zone"),
         ("asr:\n  engine: siri\n", 2, "whisper"),
-        ("asr: {engin: vosk}\n", 1, "Allowed: engine, model, threads"),
+        ("asr: {engin: vosk}\n", 1, "Allowed: engine, model, most_rss_mb, threads, url"),
         ("- a\n", 1, "keys and values"),
     ],
 )
