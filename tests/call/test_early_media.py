@@ -16,6 +16,7 @@ from tests.speech.synthetic import cadence, tone
 from voicebot.call.attempt import Attempt
 from voicebot.call.ringing import Ringing
 from voicebot.simulate.virtual_time import on_virtual_time
+from voicebot.speech.asr.engine import Hypothesis
 from voicebot.store.states import Disposition
 
 RINGS_S = 20.0
@@ -41,14 +42,14 @@ class Leg:
 
 
 def came_to(
-    sounds: list[bytes], *texts: str, picks_up_at: float | None = None, confidence: float = 0.9
+    sounds: list[bytes], *texts: str, picks_up_at: float | None = None, recognizer: Recognizer | None = None
 ) -> tuple[Disposition | None, float]:
     """The attempt's disposition (None: answered), and after how many seconds."""
 
     async def call() -> tuple[Disposition | None, float]:
         loop = asyncio.get_running_loop()
         leg = Leg()
-        ringing = Ringing(leg, RINGS_S, Speech(Recognizer(*texts, confidence=confidence)), Vad)  # type: ignore[arg-type]
+        ringing = Ringing(leg, RINGS_S, Speech(recognizer or Recognizer(*texts)), Vad)  # type: ignore[arg-type]
         assert ringing.early_media()
         assert not ringing.early_media()
         if picks_up_at is not None:
@@ -84,6 +85,23 @@ def test_busy_waits_for_the_rest_of_the_sentence() -> None:
     assert came_to(sounds, "您拨打的用户正在通话中", "请不要挂机", picks_up_at=10.0)[0] is None
 
 
+def test_what_follows_in_english_does_not_change_busy() -> None:
+    sounds = [*voice(3.0), *silence(1.0), *voice(3.0), *silence(5.0)]
+    found, _ = came_to(sounds, "您拨打的电话正在通话中，请稍后再拨", "您好，您拨打的电话已关机")
+    assert found is Disposition.BUSY
+
+
+def test_the_beginning_of_a_sentence_may_be_misread() -> None:
+    class Corrected(Recognizer):
+        async def speculate(self, alternatives: int = 1) -> Hypothesis:
+            early = self.fed_s < 4.0
+            text = "您好，您拨打的电话正在通话中" if early else "您好，您拨打的电话暂时无人接听，请稍后再拨"
+            return Hypothesis(text, 0.8, False, "written", 1.0)
+
+    found, _ = came_to([*voice(5.0), *silence(8.0)], recognizer=Corrected())
+    assert found is Disposition.NO_ANSWER
+
+
 def test_what_comes_of_call_waiting_is_still_heard() -> None:
     sounds = [*voice(4.0), *silence(3.0), *voice(4.0), *silence(3.0)]
     found, _ = came_to(sounds, "您拨打的用户正在通话中，请不要挂机", "您拨打的用户暂时无人接听")
@@ -106,7 +124,8 @@ def test_a_melody_or_a_firms_ring_back_only_rings(text: str) -> None:
 
 
 def test_an_announcement_that_the_recogniser_makes_up_is_none() -> None:
-    assert came_to(voice(15.0), "您好，您拨打的电话已关机", picks_up_at=15.0, confidence=0.45)[0] is None
+    unsure = Recognizer("您好，您拨打的电话已关机", confidence=0.45)
+    assert came_to(voice(15.0), picks_up_at=15.0, recognizer=unsure)[0] is None
 
 
 def test_two_notes_of_a_melody_are_no_busy_tone() -> None:

@@ -27,7 +27,7 @@ CERTAIN = 0.55
 English with less than 0.5."""
 TONE_AGAIN_TICKS = 100
 """2 s: the longest cadence that is a verdict, congestion, comes again after 1.4 s."""
-BUSY_PAUSE_S, BUSY_SETTLES_S = 1.2, 6.0
+BUSY_PAUSE_S, BUSY_SETTLES_S = 1.2, 4.0
 """After 正在通话中: an announcement of call waiting says 请不要挂机 before it pauses so long, and by then."""
 _LOOK_S = 0.2
 
@@ -70,7 +70,8 @@ class EarlyMedia:
         self._opening: asyncio.Task[None] | None = None
         self._glimpsing: asyncio.Task[None] | None = None
         self._glimpsed_at_s = 0.0
-        self._waiting = False
+        self._waiting = self._said_busy = False
+        "`_said_busy`: in a finished sentence; its English, read as Chinese, may say anything."
         self._settling: asyncio.TimerHandle | None = None
 
     def start(self, speech: SpeechService, vad: TwoStageVad) -> None:
@@ -110,16 +111,16 @@ class EarlyMedia:
         assert self._recognizer is not None
         try:
             seen = await self._recognizer.speculate()
-            self._classify(seen.text, seen.confidence)
+            self._classify(seen.text, seen.confidence, finished=False)
         except SpeechUnavailable as fault:
             log.warning("glimpse_failed", fault=str(fault))
         finally:
             self._glimpsing = None
 
     def _read(self, utterance: Utterance) -> None:
-        self._classify(utterance.text, utterance.confidence)
+        self._classify(utterance.text, utterance.confidence, finished=True)
 
-    def _classify(self, text: str, confidence: float) -> None:
+    def _classify(self, text: str, confidence: float, *, finished: bool) -> None:
         if not text or confidence < CERTAIN:
             return
         self.text = text
@@ -129,8 +130,9 @@ class EarlyMedia:
         if kind is AnnouncementKind.CALL_WAITING:
             self._waiting, self.if_nobody_answers = True, Disposition.BUSY
         elif kind is AnnouncementKind.BUSY:
+            self._said_busy = self._said_busy or finished
             self._busy()
-        elif kind in DISPOSITIONS:
+        elif kind in DISPOSITIONS and (self._waiting or not self._said_busy):
             self._decide(DISPOSITIONS[kind])
 
     def _busy(self) -> None:

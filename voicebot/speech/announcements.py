@@ -38,7 +38,7 @@ class AnnouncementKind(StrEnum):
 
 
 _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
-    (AnnouncementKind.CALL_WAITING, "请不要挂机 请勿挂机 请先不要挂 请别挂机"),
+    (AnnouncementKind.CALL_WAITING, "请不要挂机 请不要怪机 请勿挂机 请先不要挂 请别挂机"),
     (AnnouncementKind.POWERED_OFF, "已关机 已经关机 电话关机 用户关机 手机关机"),
     (AnnouncementKind.EMPTY_NUMBER, "是空号 为空号 号码不存在 号码有误 并不存在"),
     (AnnouncementKind.SUSPENDED, "已停机 已经停机 号码停机 暂停服务 停止服务"),
@@ -56,7 +56,7 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
     ),
     (
         AnnouncementKind.CALL_FORWARD,
-        "来电提醒 短信通知该 短信通知您 短信的形式 短信形式通知 漏话提醒 来电信息将",
+        "来电提醒 短信通知该 短信通知您 短信的形式 短信形式通知 漏话提醒 提醒业务 通知该用户",
     ),
     (AnnouncementKind.GENERIC, "您拨打的 所拨打的 请稍后再拨 候再拨 查证后再拨"),
 )
@@ -72,8 +72,13 @@ _ENGLISH: tuple[tuple[AnnouncementKind, re.Pattern[str]], ...] = (
     (AnnouncementKind.GENERIC, re.compile(r"you (have )?diall?ed|you are calling|redial later|dial again")),
 )
 """The same in English, which follows the Chinese."""
-_NETWORK_FRAME = "您拨打的 所拨打的 您呼叫的 拨打的用户 再拨 该用户 来电提醒 短信通知 短信的形式 短信形式"
-"""What the network says around its result: people who speak of an empty number don't."""
+_NETWORK = re.compile(
+    r" (?:nin|nian|suo) (?:suo )?b[ou] da d[ei] | b[ou] da d[ei] (?:dian hua|yon hu|hao ma) | zai bo "
+    r"| gai yon hu | nin hu (?:jiao|xiao) d[ei] | lai dian ti xin | ti xin ye wu "
+    r"| duan xin (?:ton zi|(?:d[ei] )?xin [sz]i) "
+)
+"""Sounds of what the network says around its result (您拨打的 … 再拨, 该用户, 来电提醒, 短信通知): people who
+speak of an empty number don't."""
 _CONFUSED = (("zh", "z"), ("ch", "c"), ("sh", "s"), ("ng", "n"))
 _HUMAN = re.compile(
     r"不是机主|机主的(?:老婆|老公|朋友|家人|同事|妈|爸|儿|女|哥|弟|姐|妹)"
@@ -94,11 +99,6 @@ def _keyword_sounds() -> tuple[tuple[AnnouncementKind, tuple[str, ...]], ...]:
     return tuple((kind, tuple(sounds(word) for word in words.split())) for kind, words in _KEYWORDS)
 
 
-@lru_cache(maxsize=1)
-def _frame_sounds() -> tuple[str, ...]:
-    return tuple(sounds(word) for word in _NETWORK_FRAME.split())
-
-
 def classify(text: str) -> AnnouncementKind | None:
     """Kind of machine that says `text` (as recognised), or None for what a person may say."""
     said = plain(text)
@@ -114,7 +114,7 @@ def classify(text: str) -> AnnouncementKind | None:
 
 def is_network(text: str) -> bool:
     """True when the words stand in the frame of a network announcement (您拨打的 … 再拨)."""
-    heard = sounds(plain(text))
-    return any(word in heard for word in _frame_sounds()) or any(
-        pattern.search(text.lower()) for _, pattern in _ENGLISH
+    english = text.lower()
+    return _NETWORK.search(sounds(plain(text))) is not None or any(
+        pattern.search(english) for _, pattern in _ENGLISH
     )
