@@ -15,8 +15,8 @@ var/benchmarks, so that a second run takes a minute or two.
 Wait: how long a person waits for the bot's first sample, from the answer, or from the end of their own first
 words (the first pause of 240 ms) if these come before it.  First audio: from the answer, for people who say
 nothing or whose first words are over within 0.9 s; and, without a condition, for everybody who says no more
-than a 喂 or the like, whose own words are in it.  Verdict: from the answer (or the beginning of the early media) until it is
-known.
+than a 喂 or the like, whose own words are in it.  Verdict: from the answer (or the beginning of the early
+media) until it is known.
 
 --audio FOLDER: WAV files instead, with FOLDER/manifest.json, a list of {"file": name, "phase": "answered" or
 "early", "expect": human | VOICEMAIL | ASSISTANT | another disposition | none (early: rings on), "group": any
