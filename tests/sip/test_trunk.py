@@ -219,7 +219,9 @@ def test_a_fault_in_a_part_names_its_line_and_never_a_secret(tmp_path: Path, tex
     assert refused.value.line == 4
 
 
-@pytest.mark.parametrize("text", ["trunks: [", "", "trunk: {}", "trunks: {}", "trunks: 5", "- a", "trunks: \x07"])
+@pytest.mark.parametrize(
+    "text", ["trunks: [", "", "trunk: {}", "trunks: {}", "trunks: 5", "- a", "trunks: \x07"]
+)
 def test_a_file_of_another_shape(tmp_path: Path, text: str) -> None:
     path = tmp_path / "trunks.yaml"
     path.write_text(text)

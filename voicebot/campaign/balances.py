@@ -202,7 +202,11 @@ class HttpBalances:
         return not ages or any(age is not None and age <= max_age_min for age in ages)
 
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
-        body = json.dumps({"cases": sorted(set(case_ids))}).encode()
+        """Without ids nobody is asked."""
+        wanted = sorted(set(case_ids))
+        if not wanted:
+            return {}
+        body = json.dumps({"cases": wanted}).encode()
         request = urllib.request.Request(self._url, body, {"Content-Type": "application/json"})
         try:
             with urllib.request.urlopen(request, timeout=self._timeout_s) as answer:

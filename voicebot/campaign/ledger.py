@@ -128,8 +128,10 @@ class Ledger:
 
     def halt(self, campaign_id: str) -> Refusal | None:
         """What keeps the whole campaign from dialling just now; None when nothing does."""
+        running = self._campaigns.get(campaign_id)
+        running.balances.lookup(())
         with self._store.reading() as connection:
-            running, now, ready = self._campaigns.get(campaign_id), self._clock.now(), self._recorder_ready()
+            now, ready = self._clock.now(), self._recorder_ready()
             return halted(Bulk(connection), running, self._facts, now, ready)()
 
     def refusals(self, campaign_id: str) -> list[RefusedRow]:

@@ -22,7 +22,7 @@ from sip.trunk import Trunk
 from voicebot.call.order import DialOrder, Services
 from voicebot.campaign.at_desk import RunAtDesk
 from voicebot.campaign.campaign_file import Campaign
-from voicebot.campaign.halts import HELD_UP_BY
+from voicebot.campaign.halts import BALANCES, HELD_UP_BY
 from voicebot.campaign.journal import Journal, is_away
 from voicebot.campaign.ledger import Claim, Ledger, LostWorker
 from voicebot.campaign.orders import dial_order, track_flags
@@ -334,6 +334,8 @@ class Supervisor:
         halt = None if refusal is None else HELD_UP_BY.get(refusal)  # of a pause `steering` tells
         if halt != self._halt:
             log.info("dials_again" if halt is None else "dials_nothing", halt=halt or self._halt)
+            if refusal is BALANCES and self._clock.simulated:  # nobody mends them while it runs
+                self.stop(f"held up by {halt}")
         self._halt = halt
 
     def close(self) -> None:
