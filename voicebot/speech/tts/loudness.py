@@ -22,7 +22,7 @@ _SPEECH_BELOW_PEAK = 10 ** (-25 / 20)
 def to_prompt(samples: Samples, rate: int) -> Samples:
     """Samples at any rate → 8 kHz samples, trimmed to 40 ms of silence at the ends, speech at −20 dBFS.
 
-    Empty when there is nothing but silence.
+    Empty when there is nothing but silence, or broken samples.
     """
     narrow = soxr.resample(samples, rate, SAMPLE_RATE).astype(np.float32)
     block = int(_BLOCK_S * SAMPLE_RATE)
@@ -31,7 +31,7 @@ def to_prompt(samples: Samples, rate: int) -> Samples:
         return np.zeros(0, np.float32)
     levels = np.sqrt((narrow[: count * block].reshape(count, block) ** 2).mean(axis=1))
     loudest = float(levels.max())
-    if loudest < 1e-4:
+    if not loudest >= 1e-4:  # also broken samples (NaN), which compare with nothing
         return np.zeros(0, np.float32)
     heard = np.flatnonzero(levels > loudest * _BELOW_PEAK)
     keep = int(_KEEP_S * SAMPLE_RATE)

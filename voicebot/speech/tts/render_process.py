@@ -14,20 +14,23 @@ from voicebot.speech.audio import SAMPLE_RATE, Samples, to_pcm
 from voicebot.speech.tts.clauses import spoken_length
 from voicebot.speech.tts.engine import RenderError, Voice, load_voice
 from voicebot.speech.tts.loudness import to_prompt
+from voicebot.speech.tts.soundness import fault_of
 
-_MIN_SECONDS_A_CHARACTER = 0.05
-"""Less audio than this for a character means that the engine swallowed some of the text."""
+ENDINGS = ("", "。", "，")
+"""A rendering that is not sound is done again; engines that always give the same get another ending."""
 
 
 def render_prompt(voice: Voice, text: str) -> Samples:
-    """8 kHz samples of one clause.  Raises RenderError for nothing to say or far too little audio."""
+    """8 kHz samples of one clause.  Raises RenderError for nothing to say, or when no try is sound."""
     if spoken_length(text) == 0:
         raise RenderError("the text has nothing to say")
-    prompt = to_prompt(*voice.render(text))
-    characters = sum(1 for c in text if "\u4e00" <= c <= "\u9fff")
-    if prompt.size < max(0.1, characters * _MIN_SECONDS_A_CHARACTER) * SAMPLE_RATE:
-        raise RenderError("the audio is too short for its text")
-    return prompt
+    fault = ""
+    for ending in ENDINGS:
+        raw, rate = voice.render(text if not ending else text.rstrip("，。！？；：,!?;") + ending)
+        prompt = to_prompt(raw, rate)
+        if not (fault := fault_of(raw, prompt, text)):
+            return prompt
+    raise RenderError(f"the audio is not sound: {fault}")
 
 
 def write_wav(path: Path, pcm: bytes) -> None:
