@@ -1,6 +1,6 @@
 """Who or what picked up: how often the first seconds are read rightly, and how soon the bot speaks.
 
-    .venv/bin/python benchmarks/answer.py [--audio FOLDER] [--jobs N] [--json] [--list]
+    .venv/bin/python benchmarks/answer.py [--texts FILE] [--seed N] [--audio FOLDER] [--jobs N] [--json]
 
 Method: some 370 answers are made from benchmarks/answer/texts.yaml (people of six voices and several
 habits, children, a silent line, noise; mailboxes with a beep, phone assistants, networks that answer and
@@ -45,7 +45,7 @@ from typing import Any
 import numpy as np
 import structlog
 from answer_call import Answer, Decodes, answered, early
-from answer_material import Case, Studio, a_law, at_level, load_folder, noise
+from answer_material import TEXTS, Case, Studio, a_law, at_level, load_folder, noise
 
 from voicebot.errors import InputError, NotReady
 from voicebot.speech.asr.engine import load_engine
@@ -223,6 +223,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--audio", type=Path, help="a folder of WAV files with a manifest.json")
+    parser.add_argument("--texts", type=Path, default=TEXTS, help="other words than texts.yaml")
+    parser.add_argument("--seed", type=int, default=1, help="other lines: levels, noises, losses, moments")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
     parser.add_argument("--engine", default="auto", help="auto, whisper or vosk")
     parser.add_argument("--var", type=Path, default=Path("var"))
@@ -234,7 +236,7 @@ def main() -> None:
         if arguments.audio:
             cases = load_folder(arguments.audio)
         else:
-            studio = Studio(var / "prompts", models)
+            studio = Studio(var / "prompts", models, arguments.texts, arguments.seed)
             studio.render()
             cases = studio.cases()
     except (InputError, NotReady) as fault:

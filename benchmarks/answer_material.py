@@ -174,11 +174,11 @@ def lose_packets(samples: Samples, share: float, dice: np.random.Generator) -> S
 class Studio:
     """Makes cases; the same seed gives the same ones."""
 
-    def __init__(self, prompts: Path, models: Path, seed: int = 20260302) -> None:
+    def __init__(self, prompts: Path, models: Path, texts: Path = TEXTS, seed: int = 1) -> None:
         self._cache, self._models = PromptCache(prompts), models
         self._dice = np.random.default_rng(seed)
         self._cases: list[Case] = []
-        self._texts: dict[str, Any] = yaml.safe_load(TEXTS.read_text("utf-8"))
+        self._texts: dict[str, Any] = yaml.safe_load(texts.read_text("utf-8"))
 
     def render(self) -> None:
         """Renders what the prompt cache lacks; blocks."""
