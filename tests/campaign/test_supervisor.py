@@ -10,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -316,6 +317,18 @@ async def test_nothing_is_claimed_while_no_worker_is_registered_with_the_trunk(s
     await asyncio.wait_for(running, 10)
     await scene.pool.stop()
     assert scene.dispositions == {"BUSY": 3}
+
+
+async def test_a_simulated_run_does_not_wait_for_balances_that_nobody_mends(
+    stage: Stage, site: LedgerSite
+) -> None:
+    scene = stage("close")
+    site.owe(*(row(number) for number in range(3)), as_of=site.clock.now() - timedelta(minutes=20))
+    await scene.pool.start()
+    await asyncio.wait_for(scene.supervisor.run(), 10)
+    await scene.pool.stop()
+    assert "its balances" in scene.supervisor.facts.fault
+    assert scene.dispositions == {} and site.ledger.progress(scene.campaign_id).planned == 3
 
 
 async def test_what_holds_the_whole_campaign_up_is_named(stage: Stage, site: LedgerSite) -> None:
