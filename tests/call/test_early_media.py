@@ -14,7 +14,9 @@ from tests.call.line import Recognizer, Speech, Vad, play, silence, voice
 from tests.speech.conftest import frames
 from tests.speech.synthetic import cadence, tone
 from voicebot.call.attempt import Attempt
+from voicebot.call.early_media import DISPOSITIONS, TONES
 from voicebot.call.ringing import Ringing
+from voicebot.campaign.campaign_file import TRIED_AGAIN
 from voicebot.simulate.virtual_time import on_virtual_time
 from voicebot.speech.asr.engine import Hypothesis
 from voicebot.store.states import Disposition
@@ -164,3 +166,8 @@ async def test_the_ear_gets_every_packet_from_the_answer_on_and_none_from_before
             leg.state = LegState.CONNECTED
         attempt._on_early_tick(leg, ringing, bytes([number]), b"")
     assert (b"".join(early), b"".join(heard)) == (bytes([0, 1, 2]), bytes([3, 4, 5]))
+
+
+@pytest.mark.parametrize("disposition", sorted({*DISPOSITIONS.values(), *TONES.values()}))
+def test_a_campaign_may_try_again_after_whatever_was_announced(disposition: Disposition) -> None:
+    assert disposition in TRIED_AGAIN
