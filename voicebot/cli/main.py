@@ -43,6 +43,7 @@ COMMANDS: dict[str, Place] = {
     "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
     "trunk": ("trunk_commands", "app", "Trunks: list them, test one, what the SIP stack can do."),
     "models": ("models_commands", "app", "Speech models: list, install, check."),
+    "voices": ("voices_commands", "app", "The bot's voices: list, compare."),
     "demo": ("demo", "app", "Prepare the demo: its keys, approvals and prompts."),
     "version": ("main", "version", None),
 }

@@ -22,9 +22,14 @@ def slots_in(text: str) -> tuple[str, ...]:
     return tuple(_SLOT.findall(text))
 
 
+def spoken(text: str) -> str:
+    """The characters that are spoken: no punctuation, no blanks."""
+    return re.sub(r"[^\w{}]", "", text)
+
+
 def spoken_length(text: str) -> int:
-    """Characters that are spoken: no punctuation, no blanks."""
-    return len(re.sub(r"[^\w{}]", "", text))
+    """How many characters are spoken."""
+    return len(spoken(text))
 
 
 def split(template: str, runtime: frozenset[str]) -> tuple[str, ...]:
