@@ -55,6 +55,7 @@ class Desk:
             CallLog(store, clock),
             clock,
             roster=roster,
+            disabled=lambda: [one.id for one in staff.all() if not one.enabled],
             qualify=qualify,
             may_reveal=may_reveal,
         )
@@ -66,7 +67,7 @@ class Desk:
         self.parts = Parts(
             hub=self.hub,
             staff=staff,
-            sessions=Sessions(clock.monotonic, idle_s),
+            sessions=Sessions(clock.monotonic, idle_s, busy=self.hub.is_busy, barred=self.hub.is_barred),
             login=Login(staff, passwords, clock),
             passwords=passwords,
             addresses=AddressLimit(clock.monotonic),
@@ -79,7 +80,7 @@ class Desk:
         """What browsers see."""
         guards = [
             security.headers(self.parts.secure),
-            security.who(self.parts.sessions, self.hub.is_busy),
+            security.who(self.parts.sessions),
         ]
         app = web.Application(middlewares=guards, client_max_size=security.LARGEST_BODY)
         app[PARTS] = self.parts

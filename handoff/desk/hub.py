@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from typing import Any, TypeVar
@@ -47,22 +47,25 @@ class Hub:
         clock: Clock,
         *,
         roster: Callable[[], Sequence[Agent]],
+        disabled: Callable[[], Collection[str]],
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
     ) -> None:
-        """`roster` is blocking.  `may_reveal` asks the rules, given the facts of the look."""
+        """`roster` and `disabled` (accounts) are blocking; `may_reveal` asks the rules about a look."""
         self.floor, self._log, self._clock = floor, calls, clock
-        self._roster, self._qualify, self._may_reveal = roster, qualify, may_reveal
+        self._roster, self._disabled = roster, disabled
+        self._qualify, self._may_reveal = qualify, may_reveal
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk-store")
         self._lines: dict[int, web.WebSocketResponse] = {}
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
         self.agents: dict[str, Agent] = {}
+        self._barred: frozenset[str] = frozenset()
 
     async def start(self) -> None:
         """Reads who there is, and which forms are missing from before."""
-        await self._read_roster()
+        await self.read_roster()
         for call in await self.written(self._log.not_wrapped_up):
             self.floor.person(call.agent_id).wrapping = _left_over(call)
         for work in (self._keep_runs_told(), self._keep_roster()):
@@ -87,6 +90,10 @@ class Hub:
     def is_busy(self, member_id: str) -> bool:
         """Has a call: no time to be logged out."""
         return self.floor.call_of(member_id) is not None
+
+    def is_barred(self, member_id: str) -> bool:
+        """Was disabled."""
+        return member_id in self._barred
 
     async def calls_today(self, member_id: str) -> list[DeskCall]:
         """The agent's calls since midnight, the newest first."""
@@ -363,14 +370,16 @@ class Hub:
     async def _keep_roster(self) -> None:
         while True:
             await asyncio.sleep(ROSTER_EVERY_S)
-            await self._read_roster()
+            await self.read_roster()
 
-    async def _read_roster(self) -> None:
+    async def read_roster(self) -> None:
+        """Who there is now, and who was disabled: their sessions end."""
         try:
-            agents = await self.written(self._roster)
+            agents, disabled = await self.written(self._roster), await self.written(self._disabled)
         except InputError as fault:
             log.warning("roster_not_read", fault=type(fault).__name__)
             return
+        self._barred = frozenset(disabled) | {agent.id for agent in agents if not agent.enabled}
         known = {agent.id: agent for agent in agents}
         if known != self.agents:
             self.agents = known

@@ -77,7 +77,7 @@ async def _keep_told(line: web.WebSocketResponse, parts: Parts, token: str | Non
     try:
         while not line.closed:
             news.clear()
-            if parts.sessions.get(token, busy=parts.hub.is_busy) is None:
+            if parts.sessions.get(token) is None:
                 await line.close(code=OVER, message=b"session")
                 return
             if floor.version != before:

@@ -7,7 +7,6 @@ our own pages: SameSite cookie, the Origin, and the session's CSRF token.
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from aiohttp import web
@@ -27,7 +26,7 @@ HEADERS = {
     "Content-Security-Policy": POLICY,
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
@@ -64,7 +63,7 @@ def _put(answer: web.StreamResponse, secure: bool) -> None:
         answer.headers["Strict-Transport-Security"] = HSTS
 
 
-def who(sessions: Sessions, busy: Callable[[str], bool]) -> Middleware:
+def who(sessions: Sessions) -> Middleware:
     """Puts the session on the request; no Origin but our own may change anything or open a line."""
 
     @web.middleware
@@ -73,7 +72,7 @@ def who(sessions: Sessions, busy: Callable[[str], bool]) -> Middleware:
         if (request.method in CHANGES or is_line) and not _from_us(request, needed=is_line):
             raise web.HTTPForbidden(text="origin")
         token = request.cookies.get(COOKIE)
-        session = sessions.get(token, busy=busy)
+        session = sessions.get(token)
         request[SESSION], request[TOKEN] = session, token if session else None
         if session is not None and request.method in CHANGES:
             await _require_csrf(request, session)

@@ -30,8 +30,16 @@ class Session:
 class Sessions:
     """By cookie.  Only a hash of the cookie is kept."""
 
-    def __init__(self, monotonic: Callable[[], float], idle_s: float = IDLE_S) -> None:
-        self._now, self._idle_s = monotonic, idle_s
+    def __init__(
+        self,
+        monotonic: Callable[[], float],
+        idle_s: float = IDLE_S,
+        *,
+        busy: Callable[[str], bool] = lambda member_id: False,
+        barred: Callable[[str], bool] = lambda member_id: False,
+    ) -> None:
+        """Who is `busy` with a call is not idle; who is `barred` has no session any more."""
+        self._now, self._idle_s, self._busy, self._barred = monotonic, idle_s, busy, barred
         self._sessions: dict[str, Session] = {}
 
     def begin(
@@ -43,15 +51,13 @@ class Sessions:
         self._sessions[_key(token)] = session
         return token, session
 
-    def get(
-        self, token: str | None, *, busy: Callable[[str], bool] = lambda member_id: False
-    ) -> Session | None:
-        """The session, or None when it is over.  Who is `busy` with a call is not idle."""
+    def get(self, token: str | None) -> Session | None:
+        """The session, or None when it is over."""
         if token is None or (session := self._sessions.get(_key(token))) is None:
             return None
-        now = self._now()
-        idle = now - session.used > self._idle_s and not busy(session.member_id)
-        if idle or now - session.began > LONGEST_S:
+        now, member_id = self._now(), session.member_id
+        idle = now - session.used > self._idle_s and not self._busy(member_id)
+        if idle or now - session.began > LONGEST_S or self._barred(member_id):
             self.end(token)
             return None
         return session

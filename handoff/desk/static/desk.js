@@ -26,8 +26,9 @@ function presence({ me, runs, notice }) {
   const why = me.presence === "break" ? ` · ${t(`break_${me.break}`)}` : "";
   $("presence").textContent = t(`p_${me.presence}`) + why;
   $("presence").className = `chip p-${me.presence}`;
-  $("be-available").disabled = !me.qualified || me.break === null;
-  $("be-available").setAttribute("aria-pressed", String(me.break === null));
+  $("be-available").disabled = !me.qualified;
+  $("be-available").hidden = me.break === null;
+  $("to-break").hidden = me.break !== null && me.break !== "arrived";
   $("not-qualified").hidden = me.qualified;
   $("not-qualified").textContent = `${t("not_qualified")}：${me.why_not}`;
   $("notice").hidden = !notice;
@@ -174,7 +175,7 @@ async function today() {
   $("today").hidden = answer.calls.length === 0;
   fill($("today").tBodies[0], answer.calls, (call) =>
     row(
-      new Date(call.at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }),
+      new Date(call.at).toLocaleTimeString(document.documentElement.lang, { hour: "2-digit", minute: "2-digit", hour12: false }),
       call.case_id,
       call.phone_masked,
       t(`q_${call.queue}`, call.queue),

@@ -7,8 +7,9 @@ follow("supervisor", (view) => {
   tiles(view);
   const reasons = Object.fromEntries(view.calls.map((call) => [call.attempt_id, call.reason]));
   table("waiting", view.waiting, (one) => row(t(`q_${one.queue}`, one.queue), reasons[one.attempt_id] ?? "", length(one.waits_s), one.run));
+  const names = Object.fromEntries(view.agents.map((agent) => [agent.id, agent.name]));
   const calls = view.calls.map(({ since_s, ...call }) => call);
-  table("calls", calls, (call) => row(t(`q_${call.queue}`, call.queue), call.reason, t(`s_${call.state}`, call.state), call.agent_id ?? "—", looker(call)));
+  table("calls", calls, (call) => row(t(`q_${call.queue}`, call.queue), call.reason, t(`s_${call.state}`, call.state), names[call.agent_id] ?? call.agent_id ?? "—", looker(call)));
   fill($("agents").tBodies[0], view.agents, (agent) =>
     row(
       `${agent.name} (${agent.id})`,

@@ -141,16 +141,16 @@ class RunInTown:
         self.at_desk = RunAtDesk(name, f"{name}-1", self.queue, clock)
         self.at_desk.begin(self.controls)
         self.line = RunLine(folder, self.at_desk)
-        self._task: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
         self._numbers = itertools.count(1)
 
     def open(self) -> None:
-        self._task = asyncio.ensure_future(self.line.run())
+        self._tasks = [asyncio.ensure_future(work) for work in (self.line.run(), self.at_desk.keep_up())]
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     # a call's link
 
