@@ -11,6 +11,7 @@ up meanwhile.
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
@@ -19,7 +20,7 @@ from voicebot.call.endpointing import FRAME_S
 from voicebot.call.greeting import is_greeting
 from voicebot.call.inbox import Machine
 from voicebot.call.listening import Ear, Utterance
-from voicebot.speech.announcements import AnnouncementKind, classify, is_network
+from voicebot.speech.announcements import AnnouncementKind, classify, is_network, sounds
 from voicebot.speech.tones import BeepDetector, CadenceDetector, Tone
 from voicebot.store.states import Disposition
 
@@ -56,6 +57,8 @@ _NETWORK = {
 """Some carriers answer with 200 and then play their announcement."""
 _SOMETHING = Machine("VOICEMAIL", Disposition.UNREACHABLE)
 """您拨打的电话 …, and the rest was not understood: no person says that."""
+_CALLS = re.compile(r" (?:wei|na wei|na li|sui|jian|suo) ")
+"""喂, 哪位, 哪里, 谁, 讲, 说: what only a person begins with."""
 _TONES = {Tone.BUSY: Disposition.BUSY, Tone.CONGESTION: Disposition.UNREACHABLE}
 
 
@@ -163,8 +166,9 @@ class MachineWatch:
             self._tell(Machine("VOICEMAIL"))
 
     def _picked_up(self, utterance: Utterance) -> bool:
-        """A greeting after the mailbox's words: somebody screened the call and takes it now."""
-        return is_greeting(utterance.text) and self._beep_at_s is None
+        """喂 after the mailbox's words: somebody takes the call now.  您好 is a mailbox's word, too."""
+        calls = _CALLS.search(sounds(utterance.text)) is not None
+        return calls and is_greeting(utterance.text) and self._beep_at_s is None
 
     async def moment(self, gone: asyncio.Future[Any]) -> Moment:
         """When the mailbox begins to record, or why it never will.  At once when its beep was heard already.
