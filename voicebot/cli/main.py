@@ -42,7 +42,7 @@ COMMANDS: dict[str, Place] = {
     "agents": ("agent_commands", "app", "Who takes calls: accounts of the desk, certificates, why not."),
     "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
     "trunk": ("trunk_commands", "app", "Trunks: list them, test one, what the SIP stack can do."),
-    "models": ("models_commands", "app", "Speech models: list, install, check."),
+    "models": ("models_commands", "app", "Speech models: list, install, add, check."),
     "voices": ("voices_commands", "app", "The bot's voices: list, compare."),
     "demo": ("demo", "app", "Prepare the demo: its keys, approvals and prompts."),
     "version": ("main", "version", None),

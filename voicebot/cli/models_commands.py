@@ -10,9 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from voicebot.settings import load_site
+from voicebot.speech.model_archives import add
 from voicebot.speech.models import FileState, ModelShelf, catalogue, choose
 
-app = typer.Typer(no_args_is_help=True, help="Speech models: list, install, check.")
+app = typer.Typer(no_args_is_help=True, help="Speech models: list, install, add, check.")
 
 Folder = Annotated[
     Path | None,
@@ -49,6 +50,18 @@ def install(names: Names = None, models: Folder = None) -> None:
     placed = ModelShelf(_folder(models)).install(chosen, lambda line: typer.echo(f"… {line}"))
     what = ", ".join(model.name for model in chosen)
     typer.echo(f"{what}: {len(placed)} file(s) installed" if placed else f"{what}: installed and right")
+
+
+@app.command("add")
+def add_archive(
+    name: Annotated[str, typer.Argument(help="What the model is to be called, like vosk-model-cn-0.22.")],
+    source: Annotated[str, typer.Argument(help="A zip or tar: a file, or its maker's URL.")],
+    sha256: Annotated[str, typer.Option(help="Of the archive; a URL needs it.")] = "",
+    models: Folder = None,
+) -> None:
+    """Put a model in place that no package registry has: Vosk, sherpa-onnx, Whisper, recordings."""
+    folder = add(_folder(models), name, source, sha256, lambda line: typer.echo(f"… {line}"))
+    typer.echo(f"{name}: unpacked into {folder}")
 
 
 @app.command("check")
