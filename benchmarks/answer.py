@@ -31,7 +31,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import math
 import multiprocessing
 import os
 import sys
@@ -44,7 +43,7 @@ from typing import Any
 
 import numpy as np
 import structlog
-from answer_call import Answer, Decodes, answered, early
+from answer_call import LONGEST_S, Answer, Decodes, answered, early
 from answer_material import TEXTS, Case, Studio, a_law, at_level, load_folder, noise
 
 from voicebot.errors import InputError, NotReady
@@ -161,7 +160,7 @@ def _first_audio(people: Sequence[tuple[Case, Answer]]) -> tuple[list[float], li
     for case, answer in people:
         audio_s = answer.first_audio_s
         if audio_s is None:
-            waits.append(math.inf)
+            waits.append(LONGEST_S)
             continue
         spoke = case.begins_s < case.first_ends_s and case.begins_s < audio_s
         waits.append(max(0.0, audio_s - case.first_ends_s) if spoke else audio_s)
