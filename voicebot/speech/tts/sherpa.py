@@ -1,7 +1,7 @@
 """A site's own model through sherpa-onnx (optional: `uv pip install sherpa-onnx`): VITS, Matcha or Kokoro.
 
-The folder sherpa/NAME below the models is an unpacked model as its makers publish it; its kind is told by its
-files.  voice.json there may say {"speaker": 3, "speed": 1.1}.
+The folder sherpa/NAME below the models is an unpacked model as its makers publish it, with its lexicon; its kind
+is told by its files.  voice.json there may say {"speaker": 3, "speed": 1.1}.
 """
 
 from __future__ import annotations
@@ -61,8 +61,6 @@ def _settings(path: Path) -> dict[str, Any]:
 def _model(sherpa_onnx: Any, folder: Path, tokens: str) -> Any:
     """The model's configuration, by the files that are there."""
     lexicon = ",".join(str(path) for path in sorted(folder.glob("lexicon*.txt")))
-    data = folder / "espeak-ng-data"
-    data_dir = str(data) if data.is_dir() else ""
     vocoder = next(iter(sorted([*folder.glob("vocos*.onnx"), *folder.glob("hifigan*.onnx")])), None)
     models = [path for path in sorted(folder.glob("*.onnx")) if path != vocoder]
     if not models:
@@ -70,15 +68,13 @@ def _model(sherpa_onnx: Any, folder: Path, tokens: str) -> Any:
     model, voices = str(models[0]), folder / "voices.bin"
     if voices.is_file():
         kokoro = sherpa_onnx.OfflineTtsKokoroModelConfig(
-            model=model, voices=str(voices), tokens=tokens, data_dir=data_dir, lexicon=lexicon
+            model=model, voices=str(voices), tokens=tokens, lexicon=lexicon
         )
         return sherpa_onnx.OfflineTtsModelConfig(kokoro=kokoro, num_threads=1)
     if vocoder is not None:
         matcha = sherpa_onnx.OfflineTtsMatchaModelConfig(
-            acoustic_model=model, vocoder=str(vocoder), lexicon=lexicon, tokens=tokens, data_dir=data_dir
+            acoustic_model=model, vocoder=str(vocoder), lexicon=lexicon, tokens=tokens
         )
         return sherpa_onnx.OfflineTtsModelConfig(matcha=matcha, num_threads=1)
-    vits = sherpa_onnx.OfflineTtsVitsModelConfig(
-        model=model, lexicon=lexicon, tokens=tokens, data_dir=data_dir
-    )
+    vits = sherpa_onnx.OfflineTtsVitsModelConfig(model=model, lexicon=lexicon, tokens=tokens)
     return sherpa_onnx.OfflineTtsModelConfig(vits=vits, num_threads=1)

@@ -26,7 +26,8 @@ def fault_of(raw: Samples, prompt: Samples, text: str) -> str:
     if prompt.size == 0:
         return "it is silent"
     seconds, characters = prompt.size / SAMPLE_RATE, spoken_length(text)
-    if seconds < max(LEAST_S, characters * LEAST_S_A_CHARACTER):
+    hanzi = sum("\u4e00" <= character <= "\u9fff" for character in text)
+    if seconds < max(LEAST_S, hanzi * LEAST_S_A_CHARACTER):  # of words in letters nobody knows the syllables
         return "it is too short for its text"
     if seconds > MOST_S + characters * MOST_S_A_CHARACTER:
         return "it is too long for its text"
