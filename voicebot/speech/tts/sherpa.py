@@ -1,7 +1,7 @@
 """A site's own model through sherpa-onnx (optional: `uv pip install sherpa-onnx`): VITS, Matcha or Kokoro.
 
-The folder sherpa/NAME below the models is an unpacked model as its makers publish it, with its lexicon; its kind
-is told by its files.  voice.json there may say {"speaker": 3, "speed": 1.1}.
+The folder sherpa/NAME below the models is an unpacked model as its makers publish it, with its lexicon; its
+kind is told by its files.  voice.json there may say {"speaker": 3, "speed": 1.1}.
 """
 
 from __future__ import annotations
