@@ -20,7 +20,7 @@ from handoff.agents import Agent, Unqualified
 from handoff.desk import actions, live, pages, security
 from handoff.desk.call_log import CallLog
 from handoff.desk.floor import Floor
-from handoff.desk.hub import Hub
+from handoff.desk.hub import Forbidden, Hub
 from handoff.desk.line import ADDRESS
 from handoff.desk.login import AddressLimit, Login
 from handoff.desk.parts import PARTS, Parts
@@ -44,11 +44,12 @@ class Desk:
         roster: Callable[[], Sequence[Agent]],
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
+        forbidden: Forbidden,
         secure: bool = False,
         idle_s: float = IDLE_S,
         passwords: Passwords | None = None,
     ) -> None:
-        """`roster`, `qualify`, `may_reveal`: see Hub.  Without a click for `idle_s` a session is over."""
+        """`roster` to `forbidden`: see Hub.  Without a click for `idle_s` a session is over."""
         staff, passwords = Staff(store, clock), passwords or Passwords()
         self.hub = Hub(
             Floor(clock.monotonic),
@@ -58,6 +59,7 @@ class Desk:
             disabled=lambda: [one.id for one in staff.all() if not one.enabled],
             qualify=qualify,
             may_reveal=may_reveal,
+            forbidden=forbidden,
         )
         templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),

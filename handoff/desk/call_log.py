@@ -71,6 +71,11 @@ class CallLog:
         about = {"by": by, "case": case_id, "how": how}
         self._audit.append_in(connection, "case_viewed", attempt_id, about)
 
+    def warned(self, agent_id: str, attempt_id: str, why: str) -> None:
+        """An agent used forbidden words; `why` ends with the rule's id."""
+        with self._store.begin() as connection:
+            self._audit.append_in(connection, "agent_warned", attempt_id, {"agent": agent_id, "why": why})
+
     def bridged(self, number: int) -> None:
         """The two talk."""
         self._set(number, bridged_ms=self._now_ms)

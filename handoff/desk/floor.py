@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -18,6 +19,8 @@ from handoff.states import DeskAct, HandoffState
 
 GRACE_S = 15.0
 """A page that lost its line (a reload, a sleeping laptop) has so long to come back."""
+WARNINGS = 20
+"""Alerts of forbidden words that a supervisor's page keeps."""
 BREAKS = ("rest", "meal", "training", "meeting", "other")
 ARRIVED, WRAPPING = "arrived", "wrap_up"
 """Reasons for a break that nobody chooses: just logged in; the form of the last talk is missing."""
@@ -54,6 +57,8 @@ class Call:
     held: bool = False
     muted: bool = False
     accepted: bool = False
+    warnings: list[str] = field(default_factory=list)
+    "Why words of the agent were forbidden."
 
     def take_step(self, state: str, detail: str) -> None:
         """What the call's worker told."""
@@ -125,6 +130,8 @@ class Floor:
         self._now = monotonic
         self.runs: dict[int, Run] = {}
         self.people: dict[str, Person] = {}
+        self.warnings: deque[tuple[str, str]] = deque(maxlen=WARNINGS)
+        "Agent and why their words were forbidden, the newest first."
         self.version = 0
         self._numbers = itertools.count(1)
         self._waiters: set[asyncio.Event] = set()
@@ -145,6 +152,11 @@ class Floor:
 
     def unwatch(self, waiter: asyncio.Event) -> None:
         self._waiters.discard(waiter)
+
+    def warned(self, agent_id: str, why: str) -> None:
+        """An agent used forbidden words."""
+        self.warnings.appendleft((agent_id, why))
+        self.changed()
 
     # ---- runs
 

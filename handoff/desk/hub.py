@@ -33,6 +33,10 @@ WENT = "lost"
 """Outcome of a call whose run ended or broke off."""
 
 
+Forbidden = Callable[[str, bool], Sequence[str]]
+"""(an agent's words, spoken to a contact) → why each found wording is forbidden."""
+
+
 class NotNow(Exception):
     """It cannot be done: the message is a word of the pages."""
 
@@ -50,11 +54,13 @@ class Hub:
         disabled: Callable[[], Collection[str]],
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
+        forbidden: Forbidden,
     ) -> None:
-        """`roster` and `disabled` (accounts) are blocking; `may_reveal` asks the rules about a look."""
+        """`roster` and `disabled` (accounts) are blocking; `may_reveal` asks the rules about a look;
+        `forbidden` says what is wrong with an agent's words."""
         self.floor, self._log, self._clock = floor, calls, clock
         self._roster, self._disabled = roster, disabled
-        self._qualify, self._may_reveal = qualify, may_reveal
+        self._qualify, self._may_reveal, self._forbidden = qualify, may_reveal, forbidden
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk-store")
         self._lines: dict[int, web.WebSocketResponse] = {}
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
@@ -173,7 +179,9 @@ class Hub:
                 await self._over(run, call, WENT)
                 run.calls.pop(call.card.attempt_id, None)
             case _ if kind == TURNS:
-                call.turns.extend(CardTurn.model_validate(turn) for turn in message["turns"])
+                turns = [CardTurn.model_validate(turn) for turn in message["turns"]]
+                call.turns.extend(turns)
+                await self._judge(call, turns)
             case _ if kind == STEP:
                 call.take_step(message["state"], message["detail"])
             case _:
@@ -183,6 +191,7 @@ class Hub:
         call.agent_id, call.state, call.since = agent_id, "offered", self._clock.monotonic()
         call.shown = call.bridged = call.held = call.muted = call.accepted = False
         call.log_number = None
+        call.warnings = []
         if (person := self.floor.people.get(agent_id)) is not None and self.floor.at_desk(person):
             person.notice = ""
             await self._show(run, call)
@@ -193,6 +202,17 @@ class Hub:
         number = await self._kept(self._log.offered, call.agent_id, run.campaign_id, call.card)
         if number is not None:
             call.log_number, call.shown = number, True
+
+    async def _judge(self, call: Call, turns: Sequence[CardTurn]) -> None:
+        """Forbidden words of an agent: seen by themselves and by the supervisors at once, and kept."""
+        said = [turn.text for turn in turns if turn.speaker == "agent"]
+        for text in said:
+            for why in await asyncio.to_thread(self._forbidden, text, call.card.to_contact):
+                if call.agent_id is None or why in call.warnings:
+                    continue
+                call.warnings.append(why)
+                self.floor.warned(call.agent_id, why)
+                await self._kept(self._log.warned, call.agent_id, call.card.attempt_id, why)
 
     async def _over(self, run: Run, call: Call, outcome: str) -> None:
         """The agent's part in this call has ended."""

@@ -48,6 +48,7 @@ def call_view(run: Run, call: Call, now: float) -> dict[str, Any]:
         "held": call.held,
         "muted": call.muted,
         "accepted": call.accepted,
+        "warnings": list(call.warnings),
         "may": sorted(ALLOWED.get(call.state, frozenset())),
     }
 
@@ -90,7 +91,7 @@ def operations_view(floor: Floor) -> dict[str, Any]:
 
 def alerts(floor: Floor) -> list[dict[str, str]]:
     """What a person must see to: `kind` is a word of the pages, `text` the detail."""
-    found: list[dict[str, str]] = []
+    found = [{"kind": "words", "text": f"{agent_id}: {why}"} for agent_id, why in floor.warnings]
     for run in floor.runs.values():
         numbers = run.floor.get("numbers", {})
         for alarm in numbers.get("alarms", ()):

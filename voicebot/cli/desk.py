@@ -16,6 +16,7 @@ from handoff.agents import GateQualification
 from handoff.desk.app import Desk
 from handoff.desk.sessions import IDLE_S
 from handoff.staff import agents_in_force
+from voicebot.cli.agent_words import forbidden
 from voicebot.cli.site_store import SiteFile, SiteStore, StoreUrl, opened
 from voicebot.errors import InputError
 from voicebot.logs import configure
@@ -67,6 +68,7 @@ async def _serve(
         roster=lambda: agents_in_force(site.agents, site.store, site.keys, place.clock),
         qualify=GateQualification(gate, place.clock),
         may_reveal=may_reveal,
+        forbidden=forbidden,
         secure=tls is not None or behind_proxy,
         idle_s=idle_s,
     )

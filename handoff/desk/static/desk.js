@@ -68,6 +68,7 @@ function card(call) {
   }
   for (const button of document.querySelectorAll("[data-act]")) button.hidden = !possible(call, button.dataset.act);
   turns($("turns"), call.turns);
+  fill($("warnings"), call.warnings, (why) => h("li", { class: "warning" }, h("b", {}, t("alert_words")), ` ${why}`));
   if (shownAttempt === call.attempt_id + call.reason) return;
   shownAttempt = call.attempt_id + call.reason;
   $("card-title").textContent = call.reason;

@@ -35,6 +35,7 @@ from voicebot.call.record import Decision, Turn
 from voicebot.call.transcript import Transcript
 from voicebot.campaign.at_desk import RunAtDesk
 from voicebot.campaign.control import Wish
+from voicebot.cli.agent_words import forbidden
 from voicebot.clock import ManualClock
 from voicebot.speech.asr.client import SpeechUnavailable
 from voicebot.store.database import Store
@@ -285,6 +286,7 @@ class Office:
             roster=lambda: self.agents,
             qualify=self.why,
             may_reveal=lambda facts: bool(facts["reveal_logged"]),
+            forbidden=forbidden,
             idle_s=idle_s,
             passwords=QUICK,
         )

@@ -163,6 +163,32 @@ async def test_hold_and_mute_act_on_who_hears_whom(office: Office) -> None:
     await call.ended
 
 
+async def test_forbidden_words_of_an_agent_are_alerted_at_once_to_them_and_to_the_supervisor(
+    office: Office, store: Store
+) -> None:
+    run, wang, zhou = await office.run(), await available(office, "wang"), await office.somebody("zhou")
+    await zhou.watch("supervisor")
+    phone = PaperPhone({"a": answers_when_rung})
+    await until(lambda: run.queue.seats("instalment").free == 1)
+    call = run.hand_over(phone, phone.debtor())
+    await wang.sees_state("whisper")
+    await wang.act("accept")
+    await wang.sees_state("bridged")
+    call.says("debtor", "你们会抓我坐牢吗？")
+    call.says("agent", "不会的。每个月五百元可以吗？")
+    await wang.sees(lambda view: "五百元" in view["call"]["turns"][-1]["text"])
+    assert wang.view["call"]["warnings"] == []
+    began = asyncio.get_running_loop().time()
+    call.says("agent", "再不还就抓你坐牢。")
+    await zhou.sees(lambda view: any("THREAT" in alert["text"] for alert in view["alerts"]))
+    await wang.sees(lambda view: any("THREAT" in why for why in view["call"]["warnings"]))
+    assert asyncio.get_running_loop().time() - began < 2.0
+    ((subject, data),) = audited(store, "agent_warned")
+    assert (subject, data["agent"]) == (call.attempt_id, "wang")
+    end(call.debtor)
+    await call.ended
+
+
 async def test_without_a_valid_certificate_nobody_is_available_or_rung_and_the_reason_is_shown(
     office: Office,
 ) -> None:
