@@ -16,7 +16,7 @@ import soundfile as sf
 from voicebot.call.record import RecordingRef
 from voicebot.store.bindings import recording_binding
 from voicebot.store.encryption import KeyRing, Unreadable
-from voicebot.store.sealed_file import SUFFIX, open_sealed, seal_file
+from voicebot.store.sealed_file import SUFFIX, open_sealed, seal_file, unfinished
 
 Format = Literal["flac", "opus"]
 SAMPLE_RATE = 8000
@@ -53,8 +53,7 @@ def finish(part: Path, keys: KeyRing) -> tuple[Path, str]:
 
     OSError or soundfile.SoundFileError when the disk does not take it: the samples stay.
     """
-    target = sealed_name(part)
-    encoded = part.with_name(part.name + ".encoded")
+    target, encoded = sealed_name(part), _encoded(part)
     _format, _subtype = _KINDS[part.name.removesuffix(PART).rpartition(".")[2]]
     try:
         with (
@@ -68,6 +67,17 @@ def finish(part: Path, keys: KeyRing) -> tuple[Path, str]:
         encoded.unlink(missing_ok=True)
     part.unlink()
     return target, digest
+
+
+def delete_samples(part: Path) -> None:
+    """The samples, and what a sealing that broke off left beside them."""
+    _encoded(part).unlink(missing_ok=True)
+    unfinished(sealed_name(part)).unlink(missing_ok=True)
+    part.unlink()
+
+
+def _encoded(part: Path) -> Path:
+    return part.with_name(part.name + ".encoded")
 
 
 def open_recording(recording: RecordingRef, attempt_id: str, keys: KeyRing) -> io.BufferedReader:

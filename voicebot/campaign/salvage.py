@@ -16,7 +16,15 @@ import soundfile as sf
 import structlog
 from sqlalchemy import select
 
-from voicebot.call.recording_file import CHANNELS, PART, attempt_of, finish, sealed_name, seconds_of
+from voicebot.call.recording_file import (
+    CHANNELS,
+    PART,
+    attempt_of,
+    delete_samples,
+    finish,
+    sealed_name,
+    seconds_of,
+)
 from voicebot.clock import Clock
 from voicebot.store.audit import moment_ms
 from voicebot.store.bindings import recording_binding
@@ -111,12 +119,12 @@ def _sealed(part: Path, store: Store) -> Path | None:
     """The sealed file that the samples became; None when there is nothing in them, or no room."""
     target, bound = sealed_name(part), recording_binding(attempt_of(part))
     if seconds_of(part) == 0:
-        part.unlink()
+        delete_samples(part)
         return None
     try:
         if target.is_file():  # it died between the sealed file and the samples' end
             content_digest(target, store.keys, bound)
-            part.unlink()
+            delete_samples(part)
             return target
     except Unreadable:
         target.unlink()

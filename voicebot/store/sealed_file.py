@@ -35,7 +35,7 @@ def seal_file(source: Path, target: Path, keys: KeyRing, bound_to: str) -> str:
 
     The target appears whole and on the disk, or not at all.  OSError when the disk does not take it.
     """
-    part = target.with_name(target.name + ".part")
+    part = unfinished(target)
     data_key, digest = AESGCM.generate_key(256), hashlib.sha256()
     cipher, bound = AESGCM(data_key), bound_to.encode()
     header = MAGIC + keys.wrap(data_key, bound_to)
@@ -54,6 +54,11 @@ def seal_file(source: Path, target: Path, keys: KeyRing, bound_to: str) -> str:
     part.replace(target)
     _sync_folder(target.parent)
     return digest.hexdigest()
+
+
+def unfinished(target: Path) -> Path:
+    """What a sealed file is called until it is whole."""
+    return target.with_name(target.name + ".part")
 
 
 def open_sealed(path: Path, keys: KeyRing, bound_to: str) -> io.BufferedReader:

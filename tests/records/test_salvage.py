@@ -1,0 +1,100 @@
+"""kill -9 in every state of a recorded call: what was on the disk is sealed and marked at the next start."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import soundfile as sf
+
+from tests.campaign.site import LedgerSite, build, row
+from tests.records.conftest import record_of, recorded, seal
+from tests.records.killed_recorder import MOMENTS, TICKS
+from voicebot.call.recorder import Recorder
+from voicebot.call.recording_file import part_file
+from voicebot.campaign.salvage import salvage
+from voicebot.clock import ManualClock
+from voicebot.store.audit_check import check
+from voicebot.store.bindings import recording_binding
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+from voicebot.store.recordings import recording_of
+from voicebot.store.records import save_record
+from voicebot.store.sealed_file import open_sealed
+
+SECOND = 50
+"""Ticks of one write."""
+
+
+@pytest.fixture
+def site(clock: ManualClock, keys: KeyRing, tmp_path: Path) -> LedgerSite:
+    return build(Store.open(f"sqlite:///{tmp_path / 'store.db'}", keys), clock, tmp_path, lambda: True)
+
+
+def dialled(site: LedgerSite) -> str:
+    claim = site.claim_one(site.enrol(row(1)))
+    site.dial(claim)
+    return claim.attempt_id
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_recording_survives_kill_9(site: LedgerSite, tmp_path: Path, moment: str) -> None:
+    attempt_id, folder = dialled(site), tmp_path / "runs" / "spring" / "one" / "recordings"
+    command = [sys.executable, "-m", "tests.records.killed_recorder", folder, attempt_id]
+    died = subprocess.run([*command, tmp_path / "keys.json", moment], check=False)
+    assert died.returncode == -9
+    found = salvage(tmp_path / "runs", site.store, site.clock)
+    if moment == "opened":
+        assert found == [] and [file for file in folder.iterdir() if not file.name.startswith(".")] == []
+        return
+    ticks = SECOND if moment == "talking" else TICKS // SECOND * SECOND if moment == "hung up" else TICKS
+    (one,) = found
+    assert one.seconds == ticks * 0.02
+    kept = recording_of(site.store, attempt_id)
+    assert kept is not None and (kept.state, kept.file) == ("salvaged", one.file)
+    with open_sealed(one.file, site.store.keys, recording_binding(attempt_id)) as audio:
+        samples, _rate = sf.read(audio, dtype="int16")
+    assert samples[0].tolist() == [0x0200, 0x0100] and len(samples) == ticks * 160
+    assert [file.name for file in folder.iterdir() if not file.name.startswith(".")] == [one.file.name]
+    seal(site, tmp_path)
+    verdict = check(site.store)
+    assert verdict.faults == [] and verdict.recordings == 1
+    assert salvage(tmp_path / "runs", site.store, site.clock) == [], "once is enough"
+
+
+def test_a_call_in_progress_and_another_stores_are_left_alone(site: LedgerSite, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    live = Recorder(folder, dialled(site), site.store.keys)
+    live.on_tick(bytes(320), bytes(320), 0.0)
+    for tick in range(60):
+        live.on_tick(bytes(320), bytes(320), tick * 0.02)
+    part_file(folder, "of-another-store", "flac").write_bytes(bytes(64000))
+    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert live.seal() is not None
+    assert part_file(folder, "of-another-store", "flac").is_file()
+
+
+def test_a_sealed_one_that_was_reported_stays_as_it_is(site: LedgerSite, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    claim = site.claim_one(site.enrol(row(1)))
+    site.dial(claim)
+    save_record(site.store, record_of(site, claim, recorded(site, folder, claim.attempt_id)))
+    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    kept = recording_of(site.store, claim.attempt_id)
+    assert kept is not None and kept.state == "sealed"
+
+
+def test_the_same_record_twice_is_kept_once(site: LedgerSite, tmp_path: Path) -> None:
+    """An outcome that was written just before its process died is written again by the next one."""
+    claim = site.claim_one(site.enrol(row(1)))
+    site.dial(claim)
+    record = record_of(site, claim, recorded(site, tmp_path / "runs", claim.attempt_id))
+    save_record(site.store, record)
+    save_record(site.store, record)
+    seal(site, tmp_path)
+    assert check(site.store).records == 1
+    save_record(site.store, record.model_copy(update={"hold": "open_dispute"}))
+    seal(site, tmp_path)
+    assert check(site.store).faults == []
