@@ -149,10 +149,10 @@ async def test_a_turn_whose_text_is_finished_ends_before_its_usual_silence() -> 
     ear.be_patient(ORDINARY, judge_for("open", date(2026, 3, 2)))
     play(ear, (VOICE, 0.8), (SILENCE, 0.22))
     await asyncio.sleep(0.01)  # the text is there
-    play(ear, (SILENCE, 0.2))
+    play(ear, (SILENCE, 0.22))
     assert not ear.speaking
     await ear.last_words(1)
-    assert abs(notes.heard[0].committed_s - notes.heard[0].end_s - 0.36) < 0.03
+    assert abs(notes.heard[0].committed_s - notes.heard[0].end_s - 0.4) < 0.03
     await ear.close()
 
 

@@ -34,12 +34,13 @@ _HANGS = re.compile(
     r"(?:但是?|可是|不过|因为|所以|然后|而且|还有|如果|要是|的话|比如|或者|那个|这个|我想|我要|我觉得|我的|我们|"
     r"和|跟|把|被|给|从|让|大概|可能|要不|等到|等一下|等等|等会儿?|稍等|尾号是?|号码是?|也|嗯+|呃+)$"
 )
-"""Words after which a Mandarin speaker goes on.  嗯 alone is an answer and is looked at before."""
+"""Words after which a Mandarin speaker goes on.  嗯 alone is no such word and is looked at before."""
 _HALF_A_DATE = re.compile(r"(?:下个?月|这个?月|本月|星期|礼拜|[零一二三四五六七八九十\d]月)$")
 """A month without its day, though it can be read as a date."""
 _NUMBER = re.compile(r"[零一二三四五六七八九十两百千万\d]+$")
 """The end of the text; a unit or more digits may follow."""
-_SHORT_ANSWER = re.compile(r"嗯+|对+|是的?|不是|好的?|行|可以|不行|没有|我是|是我|在")
+_OPENER = re.compile(r"[嗯哦啊呃]+|对+|是的?|不是|好的?|行|可以|没有|喂+|你好|[嗯哦]好的?|那")
+"""An answer, and as often the first word of one (好的，我今天就还): it gets the usual time."""
 
 
 def judge_for(expects: Expects, today: date) -> Judge:
@@ -70,11 +71,11 @@ def _when(text: str, today: date) -> Completeness:
 
 def _ordinary(text: str) -> Completeness:
     said = spoken_characters(text)
-    if _SHORT_ANSWER.fullmatch(said):
-        return Completeness.FINISHED
+    if not said or _OPENER.fullmatch(said):
+        return Completeness.USUAL
     if _hangs(text):
         return Completeness.UNFINISHED
-    return Completeness.USUAL if not said or _NUMBER.search(plain(said)) else Completeness.FINISHED
+    return Completeness.USUAL if _NUMBER.search(plain(said)) else Completeness.FINISHED
 
 
 def _hangs(text: str) -> bool:

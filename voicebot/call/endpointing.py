@@ -44,7 +44,7 @@ class Patience:
     onset_window_s: float = 0.2
     pause_s: float = 0.2
     "Silence after which the turn is decoded on suspicion (the text is right 23 times in 24)."
-    soonest_s: float | None = 0.36
+    soonest_s: float | None = 0.4
     "Silence that ends a turn whose text is finished; None: never before `end_s`."
     end_s: float = 0.5
     "Silence that ends the turn."
