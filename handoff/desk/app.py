@@ -30,6 +30,7 @@ from handoff.staff import Staff
 from voicebot.clock import Clock
 from voicebot.store.database import Store
 
+ENDS_WITHIN_S = 2.0
 HERE = Path(__file__).parent
 
 
@@ -126,7 +127,8 @@ class Desk:
     ) -> AsyncIterator[int]:
         """Open to browsers and runs while it lasts; gives the port.  OSError when the port is taken."""
         folder = Path(tempfile.mkdtemp(prefix="vbd-"))  # 0700; and Unix socket paths must be short
-        browsers, runs = web.AppRunner(self.app(), access_log=None), web.AppRunner(self.run_app())
+        browsers = web.AppRunner(self.app(), access_log=None, shutdown_timeout=ENDS_WITHIN_S)
+        runs = web.AppRunner(self.run_app(), access_log=None, shutdown_timeout=ENDS_WITHIN_S)
         address = var / ADDRESS
         await self.hub.start()
         try:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import structlog
-from aiohttp import WSMsgType, web
+from aiohttp import WSCloseCode, WSMsgType, web
 
 from handoff.agents import Agent, Unqualified
 from handoff.card import STEP, TURNS, Card, CardTurn
@@ -63,6 +63,8 @@ class Hub:
         self._qualify, self._may_reveal, self._forbidden = qualify, may_reveal, forbidden
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="desk-store")
         self._lines: dict[int, web.WebSocketResponse] = {}
+        self.pages: set[web.WebSocketResponse] = set()
+        "Lines of open pages: closed when the desk ends."
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
         self._tasks: set[asyncio.Task[None]] = set()
@@ -81,8 +83,8 @@ class Hub:
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for line in list(self._lines.values()):
-            await line.close()
+        for line in [*self._lines.values(), *self.pages]:
+            await line.close(code=WSCloseCode.GOING_AWAY)
         self._writer.shutdown()
 
     async def written(self, work: Callable[..., T], *arguments: Any) -> T:

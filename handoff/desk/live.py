@@ -62,11 +62,13 @@ async def _tell(request: web.Request, session: Session, view: View) -> web.WebSo
     parts = request.app[PARTS]
     line = web.WebSocketResponse(heartbeat=20, max_msg_size=1 << 10)
     await line.prepare(request)
+    parts.hub.pages.add(line)
     telling = asyncio.ensure_future(_keep_told(line, parts, request.cookies.get(COOKIE), view))
     try:
         async for _ in line:  # a page asks by POST; what it says here is nothing
             pass
     finally:
+        parts.hub.pages.discard(line)
         telling.cancel()
         await asyncio.gather(telling, return_exceptions=True)
     return line

@@ -87,7 +87,7 @@ class Handover:
                 case _:
                     pass
 
-        self.feed.open(command, settings)
+        self._show_card(command, settings)
         following = asyncio.ensure_future(self.feed.follow())
         agent_ear = await self._agent_ear()
         try:
@@ -112,6 +112,12 @@ class Handover:
             self.feed.catch_up()
             self._transfer = None
         return self._end(result)
+
+    def _show_card(self, command: Command, settings: QueueSettings) -> None:
+        try:
+            self.feed.open(command, settings)
+        except Exception as fault:  # its type only; without a card the debtor gets a person all the same
+            log.error("no_card", attempt_id=self.attempt_id, fault=type(fault).__name__)
 
     async def _agent_ear(self) -> Ear | None:
         """None when the speech service is down: the debtor gets a person all the same, just no transcript."""

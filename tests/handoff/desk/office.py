@@ -7,13 +7,16 @@ import itertools
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 from argon2 import PasswordHasher
 
+from dialogs.manifest import Manifest
 from dialogs.policy import Command
+from dialogs.track import Track
 from handoff import card
 from handoff.agents import Agent, Unqualified
 from handoff.card import Deed
@@ -30,7 +33,7 @@ from tests.handoff.paper_phone import tone
 from voicebot.call.desk_feed import DeskFeed
 from voicebot.call.handing_over import Handover, HandoverEnd
 from voicebot.call.order import CaseSlot, DialOrder
-from voicebot.call.prompt_book import Prompt
+from voicebot.call.prompt_book import Prompt, PromptBook
 from voicebot.call.record import Decision, Turn
 from voicebot.call.transcript import Transcript
 from voicebot.campaign.at_desk import RunAtDesk
@@ -38,6 +41,7 @@ from voicebot.campaign.control import Wish
 from voicebot.cli.agent_words import forbidden
 from voicebot.clock import ManualClock
 from voicebot.speech.asr.client import SpeechUnavailable
+from voicebot.speech.tts.cache import PromptCache
 from voicebot.store.database import Store
 
 PASSWORD = "a-long-test-password"
@@ -71,16 +75,26 @@ class Clock(ManualClock):
 
 
 class Book:
-    """Lines without sound of their own: what is played is a tone."""
+    """The talk track's own lines, without their sound: what is played is a tone."""
 
-    def __init__(self, folder: Path, whisper_s: float) -> None:
+    def __init__(self, folder: Path, order: DialOrder, whisper_s: float) -> None:
         self._wav, self._whisper_s = tone(folder / "whisper.wav", 800, whisper_s), whisper_s
+        case = {name: (slot.type, slot.value) for name, slot in order.slots.items()}
+        self._lines = PromptBook(
+            track(), PromptCache(folder), order.voice, case, order.flags, order.today, folder
+        )
 
     def prompt(self, line_id: str, run_slots: Mapping[str, str], *, level: int, listener: str) -> Prompt:
         return Prompt(line_id, "", self._wav, self._whisper_s)
 
     def text(self, line_id: str, run_slots: Mapping[str, str], *, level: int, listener: str) -> str:
-        return f"话术 {line_id}，{NAME}您好"
+        return self._lines.text(line_id, run_slots, level=level, listener=listener)
+
+
+@lru_cache
+def track() -> Manifest:
+    """A talk track as it is approved."""
+    return Manifest.of(Track.load(Path("dialogs/talktracks/instalment.yaml")))
 
 
 class PaperControls:
@@ -195,7 +209,7 @@ class HandedOver:
         self.says("bot", f"您好，请问您是{NAME}本人吗？")
         self.says("debtor", "是我，我现在没有那么多钱，想分期还。")
         self.says("bot", "好的，正在帮您转接人工，请不要挂机。")
-        book: Any = Book(run.folder, whisper_s)
+        book: Any = Book(run.folder, order, whisper_s)
         link: Any = run
         self.handover = Handover(
             leg=debtor,
@@ -237,6 +251,12 @@ def _order(attempt_id: str, campaign: str) -> DialOrder:
         "overdue_days": CaseSlot(type="count", value="7"),
         "official_no": CaseSlot(type="number", value="4000095500"),
         "loan_last4": CaseSlot(type="tail", value="4137"),
+        "app_name": CaseSlot(type="name", value="海城生活"),
+        "inst_name": CaseSlot(type="name", value="海城消金客服中心"),
+        "plan_count": CaseSlot(type="count", value="6"),
+        "plan_amount": CaseSlot(type="money", value="56000"),
+        "plan_first_date": CaseSlot(type="date", value="2026-03-10"),
+        "plan_total": CaseSlot(type="money", value="336000"),
     }
     return DialOrder(
         attempt_id=attempt_id,
@@ -251,7 +271,7 @@ def _order(attempt_id: str, campaign: str) -> DialOrder:
         voice="espeak:cmn",
         slots=slots,
         run_slots={},
-        flags={},
+        flags={"plan_approved": True},
         tail_mac=None,
         queue="general",
         ring_s=10,

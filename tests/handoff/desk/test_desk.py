@@ -69,7 +69,7 @@ async def test_a_call_from_the_card_to_the_form(office: Office, store: Store) ->
     assert "想分期还" in card["turns"][1]["text"]
     assert card["agreed"] == [{"key": "promise_date", "text": "2026-03-10"}]
     assert {"key": "amount_due", "text": "¥3,260.50"} in card["facts"]
-    assert card["lines"]
+    assert "分六期，每期五百六十元" in next(line["text"] for line in card["lines"] if line["id"] == "B.plan")
     assert "no_promise" in card["reminders"]
     assert audited(store, "case_viewed") == [
         (call.attempt_id, {"by": "wang", "case": "DEMO-008", "how": "card"})
@@ -101,6 +101,18 @@ async def test_a_call_from_the_card_to_the_form(office: Office, store: Store) ->
     _, answer = await wang.get("/api/today")
     (mine,) = answer["calls"]
     assert (mine["disposition"], mine["outcome"], mine["effects_due"]) == ("PTP", "talked", False)
+
+
+async def test_before_the_identity_check_no_line_that_needs_it_is_suggested(office: Office) -> None:
+    run, wang = await office.run(), await available(office, "wang")
+    phone = PaperPhone({"a": rings})
+    await until(lambda: run.queue.seats("instalment").free == 1)
+    call = run.hand_over(phone, phone.debtor(), level=1)
+    card = await wang.sees_state("ringing")
+    assert [line["id"] for line in card["lines"]] == ["C.verify", "C.verify_why", "C.fraud"]
+    assert card["reminders"][0] == "not_verified"
+    end(call.debtor)
+    await call.ended
 
 
 async def test_who_declines_is_told_so_and_the_next_agent_gets_the_card(office: Office) -> None:
@@ -183,6 +195,7 @@ async def test_forbidden_words_of_an_agent_are_alerted_at_once_to_them_and_to_th
     await zhou.sees(lambda view: any("THREAT" in alert["text"] for alert in view["alerts"]))
     await wang.sees(lambda view: any("THREAT" in why for why in view["call"]["warnings"]))
     assert asyncio.get_running_loop().time() - began < 2.0
+    await until(lambda: bool(audited(store, "agent_warned")))
     ((subject, data),) = audited(store, "agent_warned")
     assert (subject, data["agent"]) == (call.attempt_id, "wang")
     end(call.debtor)
@@ -315,6 +328,21 @@ async def test_a_form_that_is_missing_is_asked_for_after_a_restart(
         again = await second.somebody("wang")
         await again.watch()
         assert again.view["wrap"]["case_id"] == "DEMO-008"
+
+
+async def test_the_desk_closes_at_once_although_pages_are_open(
+    office: Office, store: Store, tmp_path: Path
+) -> None:
+    second = Office(tmp_path / "second", store, office.agents)
+    await second.__aenter__()
+    wang = Browser(second)
+    await wang.log_in("wang")
+    await wang.watch()
+    began = asyncio.get_running_loop().time()
+    await second.__aexit__()
+    assert asyncio.get_running_loop().time() - began < 3.0
+    await until(lambda: wang.line is not None and wang.line.closed)
+    await wang.close()
 
 
 async def test_neither_name_nor_number_is_ever_sent_but_for_a_reason_that_is_recorded(
