@@ -11,7 +11,9 @@ from rich.console import Console
 from scripts_review.verification import review_faults
 from voicebot.cli.listing import show_done
 from voicebot.cli.progress_bar import progress_bar
-from voicebot.cli.site_store import AsJson, SiteFile, SiteStore, StoreUrl, opened
+from voicebot.cli.site_store import AsJson, By, SiteFile, SiteStore, StoreUrl, actor, opened
+from voicebot.quality.evidence import export
+from voicebot.quality.evidence_check import check_package
 from voicebot.store.audit import AuditChain
 from voicebot.store.audit_check import Range, check, links_between
 from voicebot.store.chained_evidence import Fault, Verdict
@@ -130,3 +132,62 @@ def key(as_json: AsJson = False, site_file: SiteFile = None, store: StoreUrl = N
     with opened(site_file, store) as place:
         keys = site_keys(place.store.keys)
     show_done({"public_keys": keys}, as_json, "\n".join(keys))
+
+
+@app.command("export")
+def export_evidence(
+    word: Annotated[str, typer.Argument(metavar="CASE|CALL", help="A case id, or (the start of) a call's.")],
+    why: Annotated[str, typer.Option(help="For whom and why; nothing personal: it stands in the audit.")],
+    out: Annotated[Path | None, typer.Option(help="The package (default: evidence-….zip here).")] = None,
+    by: By = None,
+    as_json: AsJson = False,
+    store: StoreUrl = None,
+    site_file: SiteFile = None,
+) -> None:
+    """Write everything about a call, or all calls of a case, into one signed package.
+
+    It holds the recording and the words as they were said: hand it out as what it is. Who took it and why is
+    audited first.
+    """
+    with opened(site_file, store) as place:
+        target = out or Path(f"evidence-{word}-{place.clock.now():%Y%m%d-%H%M%S}.zip")
+        file = place.site.var / CHECKPOINTS if store is None else None
+        export(place.store, place.clock, word, target, actor(by), why, file)
+        public = site_keys(place.store.keys)[-1]
+    show_done(
+        {"package": str(target), "public_key": public},
+        as_json,
+        f"{target}\nTo check it anywhere: voicebot audit check {target.name} --public-key {public}",
+    )
+
+
+@app.command("check")
+def check_evidence(
+    package: Annotated[Path, typer.Argument(help="What `voicebot audit export` wrote.")],
+    public_key: Annotated[
+        list[str], typer.Option(help="The site's public key, from the site by another way; may be repeated.")
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Check an evidence package with the public key alone, anywhere. Exit code 1 when it does not hold."""
+    checked = check_package(package, public_key)
+    if as_json:
+        console.print_json(
+            data={
+                "about": checked.about,
+                "calls": checked.calls,
+                "files": checked.files,
+                "faults": checked.faults,
+            }
+        )
+    else:
+        console.print(
+            f"{checked.about}: {len(checked.calls)} calls, {checked.files} files, made {checked.made_at}",
+            highlight=False,
+        )
+        for fault in checked.faults:
+            console.print(f"[red]✗[/red] {fault}", highlight=False, soft_wrap=True)
+        if not checked.faults:
+            console.print("[green]✓[/green] everything is as the site signed it", highlight=False)
+    if checked.faults:
+        raise typer.Exit(1)
