@@ -4,8 +4,12 @@
 
 Method: the utterances of the ASR benchmark (four synthetic voices, A-law) stand on a line two seconds apart,
 over pink noise.  A 20 ms frame of the clean audio that is within 30 dB of its utterance's loudest one counts
-as speech, gaps below 100 ms included; frames within 60 ms of a border are not judged.  Onset and end are
-those of the endpointer, against the first and last frame of speech: the end is where its silence begins.
+as speech, gaps below 100 ms included; frames within 60 ms of a border, and 300 ms after an utterance, are not
+judged.  Onset and end are those of the endpointer, against the first and last frame of speech: the end is
+where its silence begins.
+
+Split: utterances in which the endpointing found more than one turn; `soonest` when every pause looked like
+the end of a finished text.
 
 No speech: coughs (bursts), clicks, ring-back, busy tone, hum, steady and swelling noise, and the bot's own
 voice coming back as an echo.  Each is on the line for a stretch of its own; every onset in it is a false one.
@@ -32,6 +36,7 @@ import yaml
 from answer_material import a_law, at_level, cadence, noise, rest, trimmed
 from asr import SEED, TEXTS, VOICES
 
+from voicebot.call.completeness import Completeness
 from voicebot.call.endpointing import Endpoint, Endpointer
 from voicebot.settings import load_site
 from voicebot.speech.audio import (
@@ -53,6 +58,8 @@ SPEECH_DB = 30.0
 SHORT_GAP = 5
 BORDER = 3
 """Frames on each side of a border that belong to neither."""
+TAIL = 15
+"""Frames after an utterance in which the VAD may linger: `end_ms` tells what it costs."""
 MISSED, FALSE, ONSET_MS = 0.02, 0.02, 300
 CPU_SPEECH, CPU_SILENCE = 0.005, 0.001
 COUGHS, MOST_COUGHS = 20, 1
@@ -110,8 +117,8 @@ def in_noise(
     hiss = at_level(noise("pink", clean.size / SAMPLE_RATE + 0.1, dice), -20.0 - snr_db)[: clean.size]
     line = a_law(np.clip(clean + hiss, -1, 1))
     vad.reset()
-    endpointer = Endpointer()
-    voiced, onsets, ends = [], [], []
+    endpointer, eager = Endpointer(), Endpointer()
+    voiced, onsets, ends, cuts = [], [], [], 0
     began = time.process_time()
     for frame in frames(line):
         heard = vad.feed(frame)
@@ -121,8 +128,13 @@ def in_noise(
             onsets.append(len(voiced))
         elif event is Endpoint.END:
             ends.append(round(endpointer.voice_ended_at_s / 0.02))
+        event = eager.feed(heard.voiced, heard.level_dbfs)
+        if event is Endpoint.PAUSE:
+            eager.conclude(eager.pauses, Completeness.FINISHED)
+        cuts += event is Endpoint.END
     cpu_s = time.process_time() - began
-    return {"snr_db": snr_db} | _judged(np.array(voiced), truth[: len(voiced)], spoken, onsets, ends, cpu_s)
+    found = _judged(np.array(voiced), truth[: len(voiced)], spoken, onsets, ends, cpu_s)
+    return {"snr_db": snr_db} | found | {"split_soonest": max(0, cuts - len(spoken))}
 
 
 def _judged(
@@ -135,7 +147,7 @@ def _judged(
 ) -> dict[str, Any]:
     judged = np.ones(truth.size, bool)
     for border in np.flatnonzero(np.diff(truth.astype(int))) + 1:
-        judged[max(0, border - BORDER) : border + BORDER] = False
+        judged[max(0, border - BORDER) : border + (BORDER if truth[border] else TAIL)] = False
     speech, silence = truth & judged, ~truth & judged
     delays, tails, split, at = [], [], 0, 0
     for one in spoken:
@@ -242,12 +254,12 @@ def missed(found: dict[str, Any]) -> list[str]:
 
 def show(found: dict[str, Any]) -> None:
     print(f"{found['utterances']} utterances, {found['cores']} cores, load {found['load_before']}")
-    print("SNR dB  missed   false  onset p50/p95 ms  end p50/p95 ms  split  CPU a second")
+    print("SNR dB  missed   false  onset p50/p95 ms  end p50/p95 ms  split (soonest)  CPU a second")
     for row in found["in_noise"]:
         print(
             f"{row['snr_db']:>6}  {row['missed']:.2%}  {row['false']:.2%}  {row['onset_ms']['p50']:.0f}/"
             f"{row['onset_ms']['p95']:.0f}  {row['end_ms']['p50']:.0f}/{row['end_ms']['p95']:.0f}"
-            f"  {row['split']}  {row['cpu_a_second']}"
+            f"  {row['split']} ({row['split_soonest']})  {row['cpu_a_second']}"
         )
     print("false onsets:", ", ".join(f"{name} {count}" for name, count in found["false_onsets"].items()))
     print(f"CPU a second of silence: {found['cpu_a_second_of_silence']}")

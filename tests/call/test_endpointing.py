@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from voicebot.call.completeness import Completeness
 from voicebot.call.endpointing import DIGITS, FRAME_S, ORDINARY, STORY, Endpoint, Endpointer, Patience
+
+LOUD, QUIET = -20.0, -62.0
 
 
 def frames(seconds: float) -> int:
@@ -15,7 +19,7 @@ def play(ear: Endpointer, *stretches: tuple[bool, float]) -> list[tuple[Endpoint
     happened = []
     for voiced, seconds in stretches:
         for _ in range(frames(seconds)):
-            if (event := ear.feed(voiced)) is not None:
+            if (event := ear.feed(voiced, LOUD if voiced else QUIET)) is not None:
                 happened.append((event, round(ear.now_s, 2)))
     return happened
 
@@ -76,7 +80,7 @@ def silence_until_end(ear: Endpointer, text_is: Completeness | None = None) -> f
     silence = 0.0
     while silence < 3.0:
         silence += FRAME_S
-        event = ear.feed(False)
+        event = ear.feed(False, QUIET)
         if event is Endpoint.PAUSE and text_is is not None:
             ear.conclude(ear.pauses, text_is)
         if event is Endpoint.END:
@@ -130,8 +134,16 @@ def test_whoever_was_cut_off_is_waited_for_longer_the_next_time() -> None:
 def test_the_vads_tail_counts_as_silence() -> None:
     ear = Endpointer()
     for _ in range(30):
-        ear.feed(True, -20.0)
+        ear.feed(True, LOUD)
     for _ in range(4):
-        ear.feed(True, -62.0)
-    assert silence_until_end(ear) == ORDINARY.end_s - 0.08
+        ear.feed(True, QUIET)
+    assert silence_until_end(ear) == pytest.approx(ORDINARY.end_s - 0.08)
     assert abs(ear.voice_ended_at_s - 0.6) < 0.001
+
+
+def test_on_a_noisy_line_its_tail_is_told_by_the_noise_before_the_turn() -> None:
+    ear = Endpointer()
+    for level_dbfs, voiced, seconds in ((-38.0, False, 1.0), (LOUD, True, 0.6), (-36.0, True, 0.16)):
+        for _ in range(frames(seconds)):
+            ear.feed(voiced, level_dbfs)
+    assert silence_until_end(ear) == pytest.approx(ORDINARY.end_s - 0.16)

@@ -22,8 +22,12 @@ from voicebot.call.pace import Pace
 FRAME_S = 0.02
 FAINT_DB = 30.0
 """Frames so much weaker than the turn's loudest one are no speech any more; the VAD lingers on them."""
-MOST_FAINT_S = 0.1
-"""No more than this of them is taken for silence afterwards."""
+NEAR_FLOOR_DB = 6.0
+"""Nor are those that are no louder than the line's own noise."""
+MOST_FAINT_S = 0.2
+"""No more than this of them is taken for silence afterwards: the VAD lingers as long in noise."""
+FLOOR_FOLLOWS = 0.1
+"""Share of a frame in the noise floor: it follows within half a second."""
 
 
 class Endpoint(StrEnum):
@@ -76,6 +80,7 @@ class Endpointer:
         self._silence_s = 0.0
         self._faint_s = 0.0
         self._loudest_dbfs = -100.0
+        self._floor_dbfs = -70.0
         self._paused = False
         self._text_is: Completeness | None = None
         self._turn_s = 0.0
@@ -89,15 +94,15 @@ class Endpointer:
         """Seconds of audio fed so far."""
         return self._frames * FRAME_S
 
-    def feed(self, voiced: bool, level_dbfs: float = 0.0) -> Endpoint | None:
+    def feed(self, voiced: bool, level_dbfs: float) -> Endpoint | None:
         """One 20 ms frame, with its level."""
         self._frames += 1
         if not self.speaking:
-            return self._wait_for_onset(voiced)
+            return self._wait_for_onset(voiced, level_dbfs)
         self._turn_s += FRAME_S
         if voiced:
             self._loudest_dbfs = max(self._loudest_dbfs, level_dbfs)
-            faint = level_dbfs < self._loudest_dbfs - FAINT_DB
+            faint = level_dbfs < max(self._loudest_dbfs - FAINT_DB, self._floor_dbfs + NEAR_FLOOR_DB)
             self._faint_s = min(self._faint_s + FRAME_S, MOST_FAINT_S) if faint else 0.0
             if self._paused:
                 self._paused = False
@@ -138,8 +143,10 @@ class Endpointer:
         self._text_is = None
         self.voice_ended_at_s = self.now_s
 
-    def _wait_for_onset(self, voiced: bool) -> Endpoint | None:
+    def _wait_for_onset(self, voiced: bool, level_dbfs: float) -> Endpoint | None:
         self._recent.append(voiced)
+        if not voiced:
+            self._floor_dbfs += FLOOR_FOLLOWS * (level_dbfs - self._floor_dbfs)
         voiced_s = sum(self._recent) * FRAME_S
         if not voiced or voiced_s < self.patience.onset_s - 1e-9:
             return None
