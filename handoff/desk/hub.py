@@ -74,6 +74,7 @@ class Hub:
     async def start(self) -> None:
         """Reads who there is, and which forms are missing from before."""
         await self.read_roster()
+        await asyncio.to_thread(self._forbidden, "", False)  # reads its rules, which takes a while
         for call in await self.written(self._log.not_wrapped_up):
             self.floor.person(call.agent_id).wrapping = _left_over(call)
         for work in (self._keep_runs_told(), self._keep_roster()):
@@ -183,7 +184,7 @@ class Hub:
             case _ if kind == TURNS:
                 turns = [CardTurn.model_validate(turn) for turn in message["turns"]]
                 call.turns.extend(turns)
-                await self._judge(call, turns)
+                self._do(self._judge(call, turns))
             case _ if kind == STEP:
                 call.take_step(message["state"], message["detail"])
             case _:
