@@ -30,12 +30,13 @@ class Dictation:
         self.texts, self.fed = list(texts), 0
         self.utterances: list[int] = []
         self.slow_s = 0.0
-        self.ahead = ""
+        self.ahead, self.ahead_slow_s = "", 0.0
 
     def feed(self, pcm: bytes) -> None:
         self.fed += len(pcm)
 
     async def speculate(self, alternatives: int = 1) -> Hypothesis:
+        await asyncio.sleep(self.ahead_slow_s)
         return Hypothesis(self.ahead, 0.9, self.ahead == "", "dictation", 0.0)
 
     async def finalize(self, unchanged: bool = False, alternatives: int = 1) -> Hypothesis:
@@ -153,6 +154,19 @@ async def test_a_turn_whose_text_is_finished_ends_before_its_usual_silence() -> 
     assert not ear.speaking
     await ear.last_words(1)
     assert abs(notes.heard[0].committed_s - notes.heard[0].end_s - 0.4) < 0.03
+    await ear.close()
+
+
+async def test_a_look_ahead_that_hangs_does_not_hold_the_end_up() -> None:
+    notes, recogniser = Notes(), Dictation("转人工")
+    recogniser.ahead_slow_s = 30
+    ear = ear_over(recogniser, notes)
+    play(ear, (VOICE, 0.8), (SILENCE, 0.22))
+    await asyncio.sleep(0.01)
+    play(ear, (SILENCE, 0.4))
+    await ear.last_words(1)
+    assert [utterance.text for utterance in notes.heard] == ["转人工"]
+    assert not ear.busy
     await ear.close()
 
 

@@ -90,6 +90,7 @@ class Ear:
         self._pre_roll: deque[bytes] = deque(maxlen=round(PRE_ROLL_S / FRAME_S))
         self._steps: asyncio.Queue[_Step] = asyncio.Queue()
         self._ends_due = 0
+        self._ended = asyncio.Event()  # set while an end is due
         self._ahead = False  # the turn was decoded at its pause and nothing was voiced since
         self._during_prompt = False
         self.prompt_playing = False
@@ -151,6 +152,7 @@ class Ear:
 
     def _end_turn(self) -> None:
         self._ends_due += 1
+        self._ended.set()
         self._steps.put_nowait(
             _End(
                 self._endpointer.onset_at_s,
@@ -200,10 +202,22 @@ class Ear:
         elif isinstance(step, _WentOn):
             self._ahead = False
         elif self._ends_due == 0:  # otherwise the decode of the end is the one that counts
-            heard = await self._look_ahead()
-            self._ahead = True
-            if heard is not None and heard.text and heard.confidence >= ASK_AGAIN:
-                self._endpointer.conclude(step.number, self._judge(heard.text))
+            await self._read_at(step)
+
+    async def _read_at(self, pause: _Pause) -> None:
+        """Reads the turn at a pause, and gives up waiting when the turn ends first: the end asks by itself,
+        and its answer has a deadline of its own."""
+        looking = asyncio.ensure_future(self._look_ahead())
+        ended = asyncio.ensure_future(self._ended.wait())
+        try:
+            await asyncio.wait({looking, ended}, return_when=asyncio.FIRST_COMPLETED)
+            self._ahead = looking.done()
+            heard = looking.result() if looking.done() else None
+        finally:
+            looking.cancel()
+            ended.cancel()
+        if heard is not None and heard.text and heard.confidence >= ASK_AGAIN:
+            self._endpointer.conclude(pause.number, self._judge(heard.text))
 
     async def _finish(self, end: _End) -> None:
         try:
@@ -215,6 +229,8 @@ class Ear:
         finally:
             self._ends_due -= 1
             self._ahead = False
+            if self._ends_due == 0:
+                self._ended.clear()
         if heard.no_speech or not heard.text:
             self._on_wordless()
         else:
