@@ -8,7 +8,8 @@ from voicebot.call.barge_in import is_back_channel, spoken_characters
 
 
 @pytest.mark.parametrize(
-    "text", ["嗯", "嗯嗯。", "好的", "对，对", "哦，好的。", "是的", "知道了", "嗯嗯嗯嗯"]
+    "text",
+    ["嗯", "嗯嗯。", "好的", "对，对", "哦，好的。", "是的", "知道了", "嗯嗯嗯嗯", "恩", "号的", "队队"],
 )
 def test_listening_noises_let_the_bot_go_on(text: str) -> None:
     assert is_back_channel(text)
@@ -18,6 +19,8 @@ def test_listening_noises_let_the_bot_go_on(text: str) -> None:
     "text",
     [
         "等一下",
+        "十",
+        "四",
         "别说了",
         "不是",
         "别打了",

@@ -8,6 +8,9 @@ back-channel (resume from the same word), or something to answer.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
+
+from pypinyin import lazy_pinyin
 
 BACK_CHANNELS = frozenset(
     [
@@ -55,6 +58,8 @@ BACK_CHANNELS = frozenset(
     ]
 )
 _NOT_SPOKEN = re.compile(r"[^\w]|_")
+_NUMERALS = frozenset("零一二三四五六七八九十0123456789")
+"""是 and 十 sound alike, and a digit is never only a sign of listening."""
 LONGEST_BACK_CHANNEL = 4
 """Characters; anything longer says something."""
 
@@ -67,6 +72,12 @@ def spoken_characters(text: str) -> str:
 def is_back_channel(text: str) -> bool:
     """True when the callee only showed that they listen (嗯, 好的, 对): the bot goes on speaking."""
     said = spoken_characters(text)
-    if len(said) > LONGEST_BACK_CHANNEL:
+    if not said or len(said) > LONGEST_BACK_CHANNEL or set(said) & _NUMERALS:
         return False
-    return said in BACK_CHANNELS or (said != "" and set(said) <= set("嗯啊哦噢呃唔额"))
+    return " ".join(lazy_pinyin(said)) in _sounds() or set(said) <= set("嗯恩啊哦噢呃唔额")
+
+
+@lru_cache(maxsize=1)
+def _sounds() -> frozenset[str]:
+    """Recognisers write 恩 and 号的: what sounds the same is the same."""
+    return frozenset(" ".join(lazy_pinyin(word)) for word in BACK_CHANNELS)
