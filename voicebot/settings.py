@@ -79,6 +79,8 @@ class Recording(_Part):
     """How calls are recorded: FLAC keeps every sample, Opus takes a tenth of its room."""
 
     format: Literal["flac", "opus"] = "flac"
+    retention_years: dict[str, int] = Field(default_factory=dict)
+    "By product, where another time than the pack's (5 years) holds; never below the pack's bound."
 
 
 class Policy(_Part):

@@ -41,6 +41,8 @@ COMMANDS: dict[str, Place] = {
     "desk": ("desk", "desk", None),
     "agents": ("agent_commands", "app", "Who takes calls: accounts of the desk, certificates, why not."),
     "audit": ("audit_commands", "app", "What happened, proved: verify, hand out evidence, check it."),
+    "trace": ("trace", "trace_number", None),
+    "retention": ("retention_commands", "app", "How long records are kept, and deleting them afterwards."),
     "keys": ("keys_commands", "app", "The site's key ring: list, rotate."),
     "people": ("people_commands", "app", "Who may sign, in which roles, and their keys."),
     "trunk": ("trunk_commands", "app", "Trunks: list them, test one, what the SIP stack can do."),

@@ -142,19 +142,7 @@ def _call(store: Store, attempt_id: str, since_ms: int) -> _Call:
 
 def _decision(row: Sequence[Any]) -> dict[str, Any]:
     """The columns as they are hashed."""
-    names = (
-        "attempt_id",
-        "moment",
-        "allowed",
-        "refusals",
-        "basis",
-        "facts",
-        "at_ms",
-        "gate",
-        "pack",
-        "shared",
-    )
-    values = dict(zip(names, row, strict=True))
+    values = dict(zip(_DECISION, row, strict=True))
     return values | {"basis": bytes(values["basis"]).hex(), "allowed": bool(values["allowed"])}
 
 
@@ -181,18 +169,6 @@ def _files(store: Store, calls: Sequence[_Call]) -> Iterable[tuple[str, bytes]]:
 
 def _approvals(store: Store, digests: Sequence[str]) -> tuple[list[tuple[str, bytes]], set[int]]:
     """What was signed about these versions and their texts; and the links of the chain that tell of it."""
-    names = (
-        "seq",
-        "track",
-        "version",
-        "digest",
-        "action",
-        "person",
-        "document",
-        "signature",
-        "previous",
-        "hash",
-    )
     with store.reading() as connection:
         query = select(ReviewRow.__table__).where(ReviewRow.digest.in_(digests)).order_by(ReviewRow.seq)
         reviews = [{name: getattr(row, name) for name in _REVIEW} for row in connection.execute(query)]
