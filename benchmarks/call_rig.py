@@ -208,7 +208,7 @@ class CallRig:
 
     async def call(self, scenarios: Sequence[str], at_once: int, seconds: float) -> Calls:
         """Keeps `at_once` lines busy with the scenarios (last two digits) in turn; begins no call after
-        `seconds`, and waits for those that run."""
+        `seconds` but the first on each line, and waits for those that run."""
         calls = Calls()
         turn = itertools.cycle(scenarios)
         before, began = self._used(), time.monotonic()
@@ -224,7 +224,9 @@ class CallRig:
         self, calls: Calls, turn: itertools.cycle[str], until: float, number: int, lines: int
     ) -> None:
         await asyncio.sleep(number * 4.0 / lines)  # calls that began together would all speak together
-        while time.monotonic() < until:
+        first = True
+        while first or time.monotonic() < until:
+            first = False
             outcome = await self._place(next(turn))
             if isinstance(outcome, CallRecord):
                 calls.records.append(outcome)
