@@ -81,6 +81,8 @@ class Deed(_Part):
     attempt_id: str
     agent_id: str
     act: DeskAct
+    queue: str = ""
+    "For pass_on: where to."
 
 
 BRIEFING, TURNS, STEP = "desk_briefing", "desk_turns", "desk_step"

@@ -87,10 +87,17 @@ class WarmTransfer:
     def state(self) -> HandoffState:
         return self._machine.state
 
-    def act(self, agent_id: str, act: DeskAct) -> bool:
-        """What the agent of this seat does on the desk.  False when it is not theirs, or nobody is rung."""
+    def act(self, agent_id: str, act: DeskAct, queue: str = "") -> bool:
+        """What the agent of this seat does on the desk; `queue`: where the debtor is passed on to.
+
+        False when the seat is not theirs, or nobody is rung.
+        """
         if self._consult is None or self._seat is None or self._seat.agent_id != agent_id:
             return False
+        if act is DeskAct.PASS_ON:
+            if not queue or self.state is not HandoffState.BRIDGED:
+                return False
+            self._result.passed_to = queue
         self._consult.act(act)
         return True
 
@@ -223,11 +230,14 @@ class WarmTransfer:
             self._result.ended_by = "debtor"
             self._end(HandoffState.WRAP_UP, "debtor")
             return
-        if self._outcome is SeatOutcome.RETURNED:
+        if self._outcome in (SeatOutcome.RETURNED, SeatOutcome.PASSED_ON):
             with suppress(SipError):
                 await bridge.part(self._debtor, self._consult.leg)
             await self._hold_off()
-            self._end(HandoffState.RETURNED, self._result.agent_id or "")
+            if self._outcome is SeatOutcome.PASSED_ON:
+                self._end(HandoffState.PASSED_ON, self._result.passed_to)
+            else:
+                self._end(HandoffState.RETURNED, self._result.agent_id or "")
         else:
             self._result.ended_by = "agent"
             self._end(HandoffState.WRAP_UP, "agent")

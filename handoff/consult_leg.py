@@ -99,13 +99,16 @@ class ConsultLeg:
         return SeatOutcome.WAIT_OVER if last == until else SeatOutcome.NOT_ACCEPTED
 
     async def talk(self, return_key: str | None, on_act: Callable[[DeskAct], Awaitable[None]]) -> SeatOutcome:
-        """Until the agent hangs up (TALKED) or gives the debtor back (RETURNED); `on_act` does the rest."""
+        """Until the agent hangs up (TALKED), gives the debtor back (RETURNED) or passes them on (PASSED_ON);
+        `on_act` does the rest."""
         while (event := await self.event(None)) is not None:
             if isinstance(event, DeskAct):
                 if event is DeskAct.HANG_UP:
                     return SeatOutcome.TALKED
                 if event is DeskAct.RETURN:
                     return SeatOutcome.RETURNED
+                if event is DeskAct.PASS_ON:
+                    return SeatOutcome.PASSED_ON
                 await on_act(event)
             elif event.kind == "ended":
                 return SeatOutcome.TALKED

@@ -271,6 +271,11 @@ class AgentQueue:
 
     # ---- for people
 
+    @property
+    def names(self) -> list[str]:
+        """The queues."""
+        return list(self._queues)
+
     def reservations(self) -> list[Reservation]:
         """All that are held now."""
         return [chair.reservation for chair in self._chairs.values() if chair.reservation is not None]

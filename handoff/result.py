@@ -13,7 +13,7 @@ class TransferResult:
     """How a handoff ended.  Times are the event loop's seconds; None when the step was not reached."""
 
     state: HandoffState
-    "wrap-up, returned, callback or abandoned."
+    "wrap-up, returned, passed-on, callback or abandoned."
     asked_at: float
     reason: str = ""
     "Why nobody could be had; empty otherwise."
@@ -26,6 +26,8 @@ class TransferResult:
     ended_at: float | None = None
     ended_by: Literal["debtor", "agent"] | None = None
     "Who hung up first; None when nobody did."
+    passed_to: str = ""
+    "The queue that the agent gave the debtor to."
     tried: list[tuple[str, SeatOutcome]] = field(default_factory=list)
     "Every agent that was reserved, with what became of it."
 
@@ -38,6 +40,11 @@ class TransferResult:
     def returned(self) -> bool:
         """The agent gave the debtor back to the bot."""
         return self.state is HandoffState.RETURNED
+
+    @property
+    def passed_on(self) -> bool:
+        """The agent gave the debtor to another queue: who runs this must hand over again."""
+        return self.state is HandoffState.PASSED_ON
 
     @property
     def wait_s(self) -> float:

@@ -18,7 +18,8 @@ whisper     → bridged     accepted: both hear each other
             → abandoned   the debtor hung up: the agent is told
 bridged     → wrap-up     either side hung up
             → returned    the agent gave the debtor back to the bot
-wrap-up, returned, callback, abandoned: the end
+            → passed-on   the agent gave the debtor to another queue: a handoff of its own follows
+wrap-up, returned, passed-on, callback, abandoned: the end
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ from enum import StrEnum
 
 
 class HandoffState(StrEnum):
-    """Where a handoff is; the last four are its possible ends."""
+    """Where a handoff is; the last five are its possible ends."""
 
     REQUESTED = "requested"
     RESERVING = "reserving"
@@ -36,6 +37,7 @@ class HandoffState(StrEnum):
     BRIDGED = "bridged"
     WRAP_UP = "wrap-up"
     RETURNED = "returned"
+    PASSED_ON = "passed-on"
     CALLBACK = "callback"
     ABANDONED = "abandoned"
 
@@ -46,9 +48,10 @@ MOVES: dict[HandoffState, frozenset[HandoffState]] = {
     _S.RESERVING: frozenset({_S.RINGING, _S.RESERVING, _S.CALLBACK, _S.ABANDONED}),
     _S.RINGING: frozenset({_S.WHISPER, _S.RESERVING, _S.CALLBACK, _S.ABANDONED}),
     _S.WHISPER: frozenset({_S.BRIDGED, _S.RESERVING, _S.CALLBACK, _S.ABANDONED}),
-    _S.BRIDGED: frozenset({_S.WRAP_UP, _S.RETURNED}),
+    _S.BRIDGED: frozenset({_S.WRAP_UP, _S.RETURNED, _S.PASSED_ON}),
     _S.WRAP_UP: frozenset(),
     _S.RETURNED: frozenset(),
+    _S.PASSED_ON: frozenset(),
     _S.CALLBACK: frozenset(),
     _S.ABANDONED: frozenset(),
 }
@@ -71,7 +74,7 @@ class HandoffMachine:
 
     @property
     def over(self) -> bool:
-        """True once one of the four ends was reached."""
+        """True once one of the ends was reached."""
         return self._state in ENDS
 
     def move(self, new: HandoffState) -> None:
@@ -86,6 +89,7 @@ class SeatOutcome(StrEnum):
 
     TALKED = "talked"
     RETURNED = "returned"
+    PASSED_ON = "passed_on"
     DECLINED = "declined"
     BUSY = "busy"
     NO_ANSWER = "no_answer"
@@ -98,7 +102,7 @@ class SeatOutcome(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
-TALKED = frozenset({SeatOutcome.TALKED, SeatOutcome.RETURNED})
+TALKED = frozenset({SeatOutcome.TALKED, SeatOutcome.RETURNED, SeatOutcome.PASSED_ON})
 """The agent spoke with the debtor: wrap-up follows."""
 NOT_TAKEN = frozenset(
     {
@@ -120,6 +124,7 @@ class DeskAct(StrEnum):
     DECLINE = "decline"
     HANG_UP = "hang_up"
     RETURN = "return"
+    PASS_ON = "pass_on"
     HOLD = "hold"
     RESUME = "resume"
     MUTE = "mute"

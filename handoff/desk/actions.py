@@ -30,6 +30,8 @@ class PresenceBody(Body):
 class ActBody(Body):
     attempt_id: str = Attempt
     act: DeskAct
+    queue: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,40}$")
+    "For pass_on: where to."
 
 
 class RevealReason(StrEnum):
@@ -72,7 +74,7 @@ async def act(request: web.Request) -> web.Response:
     """A button of the card."""
     session = session_of(request, "agent", "supervisor")
     body = await body_of(request, ActBody)
-    await _possible(request.app[PARTS].hub.act(session.member_id, body.attempt_id, body.act))
+    await _possible(request.app[PARTS].hub.act(session.member_id, body.attempt_id, body.act, body.queue))
     return answer()
 
 

@@ -31,6 +31,7 @@ ALLOWED: Mapping[str, frozenset[DeskAct]] = {
         {
             DeskAct.HANG_UP,
             DeskAct.RETURN,
+            DeskAct.PASS_ON,
             DeskAct.HOLD,
             DeskAct.RESUME,
             DeskAct.MUTE,
@@ -112,6 +113,7 @@ class Run:
     campaign: str = ""
     campaign_id: str = ""
     simulated: bool = False
+    queues: list[str] = field(default_factory=list)
     ahead: timedelta = timedelta()
     "Of the real time, by the run's clock."
     floor: dict[str, Any] = field(default_factory=dict)

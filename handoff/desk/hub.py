@@ -163,7 +163,7 @@ class Hub:
 
     def _hello(self, run: Run, message: Mapping[str, Any]) -> None:
         run.campaign, run.campaign_id = message["campaign"], message["campaign_id"]
-        run.simulated = message["simulated"]
+        run.simulated, run.queues = message["simulated"], message["queues"]
         run.ahead = datetime.fromisoformat(message["now"]) - self._clock.now()
         self._do(self._write_effects_due(run))
         log.info("run_came", campaign_id=run.campaign_id)
@@ -268,15 +268,17 @@ class Hub:
                 raise NotNow("unqualified")
         self.floor.take_break(member_id, reason)
 
-    async def act(self, member_id: str, attempt_id: str, act: DeskAct) -> None:
-        """A button of the card.  NotNow when the call is not theirs, or not in that state."""
+    async def act(self, member_id: str, attempt_id: str, act: DeskAct, queue: str = "") -> None:
+        """A button of the card.  NotNow when the call is not theirs, not in that state, or no such queue."""
         found = self.floor.call_of(member_id)
         if found is None or found[1].card.attempt_id != attempt_id:
             raise NotNow("not_yours")
         run, call = found
         if act not in ALLOWED.get(call.state, frozenset()):
             raise NotNow("not_now")
-        body = {"attempt_id": attempt_id, "agent_id": member_id, "act": act}
+        if (act is DeskAct.PASS_ON) != (queue in run.queues and queue != call.card.queue):
+            raise NotNow("not_now")
+        body = {"attempt_id": attempt_id, "agent_id": member_id, "act": act, "queue": queue}
         answer = await self._asked(run, "act", body)
         if not answer.get("done"):
             raise NotNow("not_now")

@@ -42,6 +42,7 @@ def call_view(run: Run, call: Call, now: float) -> dict[str, Any]:
         **call.card.model_dump(mode="json", exclude={"turns"}),
         "turns": [turn.model_dump() for turn in call.turns],
         "run": run.campaign,
+        "other_queues": [name for name in run.queues if name != call.card.queue],
         "simulated": run.simulated,
         "state": call.state,
         "since_s": round(now - call.since),

@@ -20,6 +20,7 @@ PATH_TO[HandoffState.BRIDGED] = [*PATH_TO[HandoffState.WHISPER], HandoffState.BR
 for end, before in {
     HandoffState.WRAP_UP: HandoffState.BRIDGED,
     HandoffState.RETURNED: HandoffState.BRIDGED,
+    HandoffState.PASSED_ON: HandoffState.BRIDGED,
     HandoffState.CALLBACK: HandoffState.RESERVING,
     HandoffState.ABANDONED: HandoffState.REQUESTED,
 }.items():
@@ -57,7 +58,7 @@ def test_the_table_drawn_for_people_is_the_table_in_force() -> None:
     assert drawn == {old.value: {new.value for new in MOVES[old]} for old in MOVES if MOVES[old]}
 
 
-def test_exactly_four_ends_and_a_talk_has_no_way_back_into_the_queue() -> None:
-    assert [str(end) for end in sorted(ENDS)] == ["abandoned", "callback", "returned", "wrap-up"]
+def test_exactly_five_ends_and_a_talk_has_no_way_back_into_the_queue() -> None:
+    assert [str(end) for end in sorted(ENDS)] == ["abandoned", "callback", "passed-on", "returned", "wrap-up"]
     assert all(machine_in(end).over for end in ENDS)
     assert not machine_in(HandoffState.BRIDGED).over

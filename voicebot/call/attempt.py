@@ -16,8 +16,8 @@ import structlog
 
 from dialogs.policy import Command, DialogUnavailable
 from dialogs.policy import Conversation as DialogConversation
+from handoff.card import Deed
 from handoff.seat_line import LineDesk
-from handoff.states import DeskAct
 from sip.cause import Cause
 from sip.errors import DialError, NoSlot, SipError, TrunkDown
 from sip.leg import Leg, LegState
@@ -96,9 +96,9 @@ class Attempt:
         elif self._ringing is not None:
             self._cancel(self._ringing)
 
-    def act(self, agent_id: str, act: DeskAct) -> bool:
+    def act(self, deed: Deed) -> bool:
         """What an agent does on the desk about this call; False when it is not with them."""
-        return self._handover is not None and self._handover.act(agent_id, act)
+        return self._handover is not None and self._handover.act(deed)
 
     def _cancel(self, ringing: Ringing) -> None:
         self._transcript.event("ended_by_order", self._ordered)

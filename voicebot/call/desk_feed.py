@@ -58,7 +58,8 @@ class DeskFeed:
         self._told = 0
 
     def open(self, command: Command, settings: QueueSettings) -> None:
-        """Tells the card; to be called before a seat is asked for."""
+        """Tells the card, with all that was said; to be called before a seat is asked for."""
+        self._told = 0
         turns = self._new_turns()
         briefing = Briefing(card=self._card(command, settings, turns), name=self._name)
         self._link.tell(BRIEFING, **briefing.model_dump(mode="json"))

@@ -5,17 +5,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 import structlog
 
 from dialogs.policy import Command
+from handoff.card import Deed
 from handoff.consult import TransferResult, WarmTransfer
 from handoff.seat import Desk
 from handoff.settings import QueueSettings
-from handoff.states import DeskAct, HandoffState
+from handoff.states import HandoffState
 from sip.leg import Leg
 from sip.softphone import Softphone
 from voicebot.call.desk_feed import DeskFeed
@@ -59,16 +60,31 @@ class Handover:
     "Opens an ear for the agent's voice; the call feeds it once the legs are joined."
     feed: DeskFeed
     _transfer: WarmTransfer | None = None
+    _ears_closing: list[asyncio.Future[None]] = field(default_factory=list)
 
-    def act(self, agent_id: str, act: DeskAct) -> bool:
-        """What the agent does on the desk; False when the call is not with them."""
-        return self._transfer is not None and self._transfer.act(agent_id, act)
+    def act(self, deed: Deed) -> bool:
+        """What an agent does on the desk; False when the call is not with them, or there is no such queue."""
+        if self._transfer is None or (deed.queue and deed.queue not in self.queues):
+            return False
+        return self._transfer.act(deed.agent_id, deed.act, deed.queue)
 
     async def run(self, command: Command) -> HandoverEnd:
-        """Returns when the handoff is over, one way or another."""
+        """Returns when the handoff is over, one way or another; a queue may pass the debtor on."""
+        following = asyncio.ensure_future(self.feed.follow())
+        try:
+            result = await self._to_queue(command, command.queue)
+            while result.passed_on:
+                result = await self._to_queue(command, result.passed_to)
+        finally:
+            await asyncio.gather(*self._ears_closing)
+            following.cancel()
+            self.feed.catch_up()
+        return self._end(result)
+
+    async def _to_queue(self, command: Command, queue: str) -> TransferResult:
         transcript = self.transcript
-        record = transcript.handoff = HandoffRecord(asked_s=transcript.at_s, queue=command.queue)
-        settings = self.queues.get(command.queue) or self.queues["general"]
+        record = transcript.handoff = HandoffRecord(asked_s=transcript.at_s, queue=queue)
+        settings = self.queues.get(queue) or self.queues["general"]
         whisper = self.book.prompt(
             settings.whisper_line, {"whisper_reason": command.reason}, level=AGENT_LEVEL, listener="agent"
         )
@@ -88,7 +104,6 @@ class Handover:
                     pass
 
         self._show_card(command, settings)
-        following = asyncio.ensure_future(self.feed.follow())
         agent_ear = await self._agent_ear()
         try:
             self._transfer = WarmTransfer(
@@ -105,13 +120,10 @@ class Handover:
             record.agent = result.agent_id
         finally:
             record.ended_s = transcript.at_s
-            if agent_ear is not None:
-                await agent_ear.last_words(LAST_WORDS_S)
-                await agent_ear.close()
-            following.cancel()
-            self.feed.catch_up()
             self._transfer = None
-        return self._end(result)
+            if agent_ear is not None:  # beside what follows: a debtor who is passed on hears hold at once
+                self._ears_closing.append(asyncio.ensure_future(_last_words(agent_ear)))
+        return result
 
     def _show_card(self, command: Command, settings: QueueSettings) -> None:
         try:
@@ -133,3 +145,8 @@ class Handover:
         if result.bridged:
             return HandoverEnd.CALLEE_HUNG_UP if self.leg.ended.done() else HandoverEnd.AGENT_HUNG_UP
         return HandoverEnd.ABANDONED if self.leg.ended.done() else HandoverEnd.FAILED
+
+
+async def _last_words(ear: Ear) -> None:
+    await ear.last_words(LAST_WORDS_S)
+    await ear.close()

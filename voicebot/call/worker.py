@@ -114,7 +114,7 @@ class Worker:
             cache=PromptCache(services.prompts),
             link=self._link,
             manifest=manifest,
-            new_vad=lambda: TwoStageVad(services.silero),
+            new_vad=lambda: TwoStageVad(services.silero, services.trunk.gate_dbfs),
             mac_of=keys.tail_mac,
             recordings=services.recordings,
             recording_format=services.recording_format,
@@ -139,7 +139,7 @@ class Worker:
 
     def _act(self, deed: desk.Deed) -> bool:
         attempt = self._attempts.get(deed.attempt_id)
-        return attempt is not None and attempt.act(deed.agent_id, deed.act)
+        return attempt is not None and attempt.act(deed)
 
     async def _run(self, order: DialOrder) -> None:
         assert self._tools is not None

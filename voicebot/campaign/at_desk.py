@@ -143,6 +143,7 @@ class RunAtDesk:
             "campaign_id": self._campaign_id,
             "simulated": self._clock.simulated,
             "now": self._clock.now().isoformat(),
+            "queues": self._queue.names,
         }
         return [hello, *cards, *offers, self._look()]
 

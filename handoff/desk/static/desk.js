@@ -67,6 +67,8 @@ function card(call) {
     $("card-state").replaceChildren(t(`s_${state}`), " ", h("span", { id: "clock", "aria-hidden": "true" }));
   }
   for (const button of document.querySelectorAll("[data-act]")) button.hidden = !possible(call, button.dataset.act);
+  $("pass-on").hidden = !call.may.includes("pass_on") || !call.other_queues.length;
+  fill($("to-queue"), call.other_queues, (name) => h("option", { value: name }, t(`q_${name}`, name)));
   turns($("turns"), call.turns);
   fill($("warnings"), call.warnings, (why) => h("li", { class: "warning" }, h("b", {}, t("alert_words")), ` ${why}`));
   if (shownAttempt === call.attempt_id + call.reason) return;
@@ -98,6 +100,11 @@ async function act(name) {
   if (view?.call && possible(view.call, name)) await ask("/api/act", { attempt_id: view.call.attempt_id, act: name });
 }
 for (const button of document.querySelectorAll("[data-act]")) button.onclick = () => act(button.dataset.act);
+
+$("pass-on").onsubmit = (event) => {
+  event.preventDefault();
+  ask("/api/act", { attempt_id: view.call.attempt_id, act: "pass_on", queue: $("to-queue").value });
+};
 
 document.addEventListener("keydown", (event) => {
   const acts = KEYS[(event.shiftKey ? "Shift+" : "") + event.key];

@@ -139,7 +139,7 @@ class PaperControls:
 
     async def ask_worker(self, attempt_id: str, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         deed = Deed.model_validate(body)
-        return {"done": self.calls[attempt_id].act(deed.agent_id, deed.act)}
+        return {"done": self.calls[attempt_id].act(deed)}
 
     async def roster(self) -> Sequence[Agent] | None:
         return self.staff
@@ -150,8 +150,8 @@ class RunInTown:
 
     def __init__(self, folder: Path, agents: Sequence[Agent], clock: Clock, why: Any, name: str) -> None:
         self.folder, self.name = folder, name
-        queues = {SETTINGS.name: SETTINGS, "general": SETTINGS}
-        self.queue = AgentQueue(agents, queues, why, clock.monotonic)
+        self.queues = {SETTINGS.name: SETTINGS, "general": SETTINGS.model_copy(update={"name": "general"})}
+        self.queue = AgentQueue(agents, self.queues, why, clock.monotonic)
         self.controls = PaperControls()
         self.at_desk = RunAtDesk(name, f"{name}-1", self.queue, clock)
         self.at_desk.begin(self.controls)
@@ -219,7 +219,7 @@ class HandedOver:
             transcript=self.transcript,
             attempt_id=attempt_id,
             hold=tone(run.folder / "hold.wav", 500, 0.5),
-            queues={SETTINGS.name: SETTINGS, "general": SETTINGS},
+            queues=run.queues,
             open_agent_ear=_deaf,
             feed=DeskFeed(link, order, book, self.transcript),
         )

@@ -135,6 +135,36 @@ async def test_who_declines_is_told_so_and_the_next_agent_gets_the_card(office: 
     assert await call.ended is HandoverEnd.RETURNED
 
 
+async def test_an_agent_passes_the_debtor_on_to_another_queue_with_all_that_was_said(office: Office) -> None:
+    run, wang = await office.run(), await available(office, "wang")
+    phone = PaperPhone({"a": answers_when_rung, "b": rings})
+    await until(lambda: run.queue.seats("instalment").free == 1)
+    call = run.hand_over(phone, phone.debtor())
+    await wang.sees_state("whisper")
+    assert await wang.act("accept") == 200
+    card = await wang.sees_state("bridged")
+    assert card["other_queues"] == ["general"]
+    pass_on = {"attempt_id": call.attempt_id, "act": "pass_on"}
+    for nowhere in ({}, {"queue": "moon"}, {"queue": "instalment"}):
+        assert (await wang.post("/api/act", pass_on | nowhere))[0] == 409
+    li = await available(office, "li")
+    call.says("debtor", "我每个月可以还五百。")
+    await until(lambda: run.queue.seats("general").free == 1)
+    assert (await wang.post("/api/act", pass_on | {"queue": "general"}))[0] == 200
+    await wang.sees(lambda view: view["call"] is None and view["wrap"]["outcome"] == "passed_on")
+    card = await li.sees_state("ringing")
+    assert (card["queue"], len(card["turns"]), card["turns"][-1]["text"]) == (
+        "general",
+        4,
+        "我每个月可以还五百。",
+    )
+    assert phone.playing == {call.debtor.id: "hold"}
+    end(call.debtor)
+    assert await call.ended is HandoverEnd.ABANDONED
+    assert call.transcript.handoff is not None
+    assert (call.transcript.handoff.queue, call.transcript.handoff.result) == ("general", "abandoned")
+
+
 async def test_a_debtor_who_hangs_up_takes_the_card_away_and_the_agent_learns_why(office: Office) -> None:
     run, wang = await office.run(), await available(office, "wang")
     phone = PaperPhone({"a": rings})
