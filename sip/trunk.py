@@ -98,6 +98,8 @@ class Trunk(BaseModel):
     "Extra X- headers of every INVITE."
     lead_in_s: float = Field(default=0.2, ge=0, le=2)
     "Silence after the answer before the first word: some trunks swallow what is said sooner."
+    gate_dbfs: float = Field(default=-50.0, ge=-70, le=-25)
+    "What is weaker is never taken for a voice: above the echo of our own prompts, below the callee."
     echo: EchoTest | None = None
     _turn: Iterator[int] = PrivateAttr(default_factory=itertools.count)
     _where: Path | None = PrivateAttr(default=None)

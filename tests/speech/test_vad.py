@@ -6,6 +6,7 @@ import pytest
 from tests.speech.conftest import frames, read_pcm
 from tests.speech.synthetic import cadence, mixed, noise, silence
 from voicebot.errors import NotReady
+from voicebot.speech.audio import to_float, to_pcm
 from voicebot.speech.vad import TwoStageVad, Voicing
 
 SPEECH = ["zm_yunxi_c006_alaw8k", "zm_yunxi_c054_alaw8k", "zf_xiaoxiao_c042_noisy", "zf_xiaoxiao_a007_alaw8k"]
@@ -77,3 +78,11 @@ def test_legs_do_not_share_state(models: Path) -> None:
 def test_a_missing_model_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotReady, match="silero"):
         TwoStageVad(tmp_path / "silero_vad.onnx")
+
+
+def test_a_trunks_gate_keeps_the_echo_of_our_own_prompts_out(models: Path) -> None:
+    prompt = to_float(read_pcm("zf_xiaoxiao_a007_alaw8k"))
+    echo = to_pcm(prompt * 10 ** (-25 / 20))
+    for gate_dbfs, heard in ((-50.0, True), (-35.0, False)):
+        vad = TwoStageVad(models / "silero" / "silero_vad.onnx", gate_dbfs)
+        assert any(vad.feed(frame).voiced for frame in frames(echo)) is heard
