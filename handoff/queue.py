@@ -244,7 +244,8 @@ class AgentQueue:
             if self._chairs[agent_id].reservation is None:
                 del self._chairs[agent_id]
             else:
-                self.take_break(agent_id, "disabled")
+                leaving = self._chairs[agent_id]
+                leaving.agent = leaving.agent.model_copy(update={"enabled": False})
         for agent in known.values():
             if (chair := self._chairs.get(agent.id)) is None:
                 self._chairs[agent.id] = _new_chair(agent, self._now())
@@ -258,7 +259,7 @@ class AgentQueue:
         now, skill = self._now(), self._queues[queue].skill
         free, soon, busy = 0, [], []
         for chair in self._chairs.values():
-            staying = chair.logged_in and chair.break_reason is None and not chair.elsewhere
+            staying = _works(chair) and not chair.elsewhere
             if not staying or skill not in chair.agent.skills or self._qualify(chair.agent) is not None:
                 continue
             if chair.reservation is not None:
@@ -322,7 +323,7 @@ class AgentQueue:
         """Who could take this call, now or soon."""
         skilled = [chair for chair in self._chairs.values() if mine.queue.skill in chair.agent.skills]
         qualified = [chair for chair in skilled if self._qualify(chair.agent) is None]
-        here = [chair for chair in qualified if chair.logged_in and chair.break_reason is None]
+        here = [chair for chair in qualified if _works(chair)]
         able = [chair for chair in here if chair.agent.id not in mine.exclude]
         if able:
             return able
@@ -371,6 +372,11 @@ class AgentQueue:
             chair.idle_since = chair.quiet_until
         elif outcome in NOT_TAKEN:
             chair.quiet, chair.quiet_until = Presence.RESTING, now + settings.rest_s
+
+
+def _works(chair: _Chair) -> bool:
+    """Is there, on no break, and was not disabled during the last call."""
+    return chair.logged_in and chair.break_reason is None and chair.agent.enabled
 
 
 def _new_chair(agent: Agent, now: float) -> _Chair:

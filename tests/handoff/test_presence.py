@@ -109,9 +109,10 @@ def test_the_register_changes_under_a_running_queue(time: Time) -> None:
     queue.revise([agent(seat.agent_id, enabled=False), agent(other, enabled=False), agent("new")])
     assert set(presence(queue)) == {seat.agent_id, "new"}, "a call in progress goes on"
     assert queue.bridged(seat.reservation)
+    queue.take_break(seat.agent_id, None)
     queue.release(seat.reservation, SeatOutcome.TALKED)
     time.now += 1000
-    assert reserve(queue, "a2") == "new"
+    assert [reserve(queue, attempt) for attempt in ("a2", "a3")] == ["new", None]
     queue.revise([agent("new", skills=["other"])])
     assert set(presence(queue)) == {"new"}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import ssl
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import date, datetime
@@ -295,7 +296,9 @@ def agent_of(agent_id: str, uri: str = "sip:a@127.0.0.1", role: Any = "agent", *
 class Office:
     """The desk on a port of its own, its store, and whoever works there."""
 
-    def __init__(self, folder: Path, store: Store, agents: Sequence[Agent], *, idle_s: float = 1800) -> None:
+    def __init__(
+        self, folder: Path, store: Store, agents: Sequence[Agent], tls: ssl.SSLContext | None = None
+    ) -> None:
         self.folder, self.store = folder, store
         self.clock = Clock(datetime.fromisoformat("2026-03-02T10:15:00+08:00"))
         self.agents = list(agents)
@@ -307,10 +310,10 @@ class Office:
             qualify=self.why,
             may_reveal=lambda facts: bool(facts["reveal_logged"]),
             forbidden=forbidden,
-            idle_s=idle_s,
+            secure=tls is not None,
             passwords=QUICK,
         )
-        self._stack = AsyncExitStack()
+        self._stack, self._tls = AsyncExitStack(), tls
         self.port = 0
 
     @property
@@ -319,7 +322,7 @@ class Office:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def why(self, agent: Agent) -> Unqualified | None:
         return EXPIRED if agent.id in self.expired else None
@@ -331,7 +334,9 @@ class Office:
         )
 
     async def __aenter__(self) -> Self:
-        self.port = await self._stack.enter_async_context(self.desk.serve(self.folder, "127.0.0.1", 0))
+        self.port = await self._stack.enter_async_context(
+            self.desk.serve(self.folder, "127.0.0.1", 0, self._tls)
+        )
         return self
 
     async def __aexit__(self, *fault: object) -> None:
@@ -356,9 +361,10 @@ class Office:
 class Browser:
     """What a page does, without a page."""
 
-    def __init__(self, office: Office) -> None:
+    def __init__(self, office: Office, trusted: ssl.SSLContext | None = None) -> None:
         self._office = office
-        self.session = aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True))
+        connector = aiohttp.TCPConnector(ssl=trusted) if trusted else None
+        self.session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar(unsafe=True))
         self.csrf = ""
         self.views: list[dict[str, Any]] = []
         self.line: aiohttp.ClientWebSocketResponse | None = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from handoff.staff import Staff
 from sip.leg import Leg
 from tests.handoff.desk.office import NAME, PASSWORD, PHONE, Browser, Office, agent_of, until
 from tests.handoff.paper_phone import PaperPhone, end
+from tests.sip.certificates import issue
 from voicebot.call.handing_over import HandoverEnd
 from voicebot.store.database import Store
 from voicebot.store.models import AuditRow
@@ -453,6 +455,20 @@ async def test_a_page_of_another_role_is_not_shown(office: Office) -> None:
     assert "style=" not in text
     assert "<script type=" in text
     assert "onclick" not in text
+
+
+async def test_over_tls_cookies_are_for_tls_alone(store: Store, tmp_path: Path) -> None:
+    made = issue(tmp_path / "tls")
+    async with Office(tmp_path, store, [agent_of("wang")], made.server()) as office:
+        office.employ("wang")
+        browser = Browser(office, ssl.create_default_context(cafile=str(made.ca)))
+        assert (await browser.log_in("wang"))[0] == 303
+        async with browser.session.get(browser.url("/desk")) as answer:
+            assert answer.headers["Strict-Transport-Security"]
+        (cookie,) = [one for one in browser.session.cookie_jar if one.key == "desk"]
+        assert (cookie["secure"], cookie["httponly"], cookie["samesite"]) == (True, True, "Strict")
+        await browser.watch()
+        await browser.close()
 
 
 async def test_wrong_passwords_lock_the_account_and_strangers_learn_nothing(office: Office) -> None:
