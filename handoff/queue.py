@@ -12,11 +12,11 @@ import itertools
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
-from enum import StrEnum
 
 import structlog
 
 from handoff.agents import Agent, Qualification, Unqualified
+from handoff.presence import AgentRow, Presence, QueueStats, WaitingRow
 from handoff.seat import NobodyComes, Seat
 from handoff.seats_now import SeatsNow
 from handoff.settings import QueueSettings, Strategy
@@ -28,20 +28,6 @@ DESK_WRAP_UP_S = 300.0
 """An agent at the desk is left alone until the form is in, but no longer than this."""
 PATIENCE_S = 3.0
 """A waiting call asks twice a second; after this it has given up, or its worker is dead."""
-
-
-class Presence(StrEnum):
-    """What an agent does, as the queue sees it."""
-
-    FREE = "free"
-    RESERVED = "reserved"
-    TALKING = "talking"
-    WRAP_UP = "wrap_up"
-    RESTING = "resting"
-    ELSEWHERE = "elsewhere"
-    BREAK = "break"
-    LOGGED_OUT = "logged_out"
-    UNQUALIFIED = "unqualified"
 
 
 @dataclass
@@ -90,37 +76,6 @@ class _Waiting:
     @property
     def order(self) -> tuple[int, float]:
         return (-self.queue.priority, self.since)
-
-
-@dataclass(frozen=True)
-class WaitingRow:
-    """For a table: one call in line, and for how long."""
-
-    attempt_id: str
-    queue: str
-    waits_s: float
-
-
-@dataclass(frozen=True)
-class AgentRow:
-    """For a table: one agent now, and why not when not."""
-
-    agent_id: str
-    name: str
-    presence: Presence
-    detail: str
-    calls: int
-
-
-@dataclass(frozen=True)
-class QueueStats:
-    """How the queue stands, and what became of its reservations so far."""
-
-    waiting: int
-    presence: Mapping[Presence, int]
-    outcomes: Mapping[SeatOutcome, int]
-    expired: int
-    "Reservations whose end nobody told: a fault to look into."
 
 
 class AgentQueue:

@@ -11,8 +11,8 @@ from aiohttp import web
 from pydantic import Field
 
 from handoff.desk.floor import BREAKS
-from handoff.desk.hub import NotNow
 from handoff.desk.parts import PARTS, Body, answer, body_of, conflict, unprocessable
+from handoff.desk.run_lines import NotNow
 from handoff.desk.security import session_of
 from handoff.desk.wrap_up import WrapUp
 from handoff.states import DeskAct

@@ -20,11 +20,12 @@ from handoff.agents import Agent, Unqualified
 from handoff.desk import actions, live, pages, security
 from handoff.desk.call_log import CallLog
 from handoff.desk.floor import Floor
-from handoff.desk.hub import Forbidden, Hub
+from handoff.desk.hub import Hub
 from handoff.desk.line import ADDRESS
 from handoff.desk.login import AddressLimit, Login
 from handoff.desk.parts import PARTS, Parts
 from handoff.desk.passwords import Passwords
+from handoff.desk.run_lines import Forbidden
 from handoff.desk.sessions import IDLE_S, Sessions
 from handoff.staff import Staff
 from voicebot.clock import Clock
@@ -118,7 +119,7 @@ class Desk:
     def run_app(self) -> web.Application:
         """What runs see."""
         app = web.Application()
-        app.add_routes([web.get("/run", self.hub.run_line)])
+        app.add_routes([web.get("/run", self.hub.runs.serve)])
         return app
 
     @asynccontextmanager

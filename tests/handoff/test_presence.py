@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handoff.agents import Agent
-from handoff.queue import DESK_WRAP_UP_S, AgentQueue, Presence
+from handoff.presence import Presence
+from handoff.queue import DESK_WRAP_UP_S, AgentQueue
 from handoff.seat import NobodyComes
 from handoff.settings import QueueSettings
 from handoff.states import SeatOutcome

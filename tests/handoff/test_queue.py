@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from handoff.agents import Agent, Unqualified
-from handoff.queue import PATIENCE_S, AgentQueue, Presence
+from handoff.presence import Presence
+from handoff.queue import PATIENCE_S, AgentQueue
 from handoff.seat import NobodyComes, Seat
 from handoff.seat_line import LineDesk, answer_desk
 from handoff.settings import QueueSettings, Strategy

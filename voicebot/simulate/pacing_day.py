@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from handoff.agents import Agent
-from handoff.queue import AgentQueue, Presence
+from handoff.presence import Presence
+from handoff.queue import AgentQueue
 from handoff.seat import NobodyComes
 from handoff.seat_line import BRIDGED, RELEASE, RESERVE
 from handoff.settings import QueueSettings
