@@ -70,6 +70,14 @@ def test_the_voicemail_beep_is_known_when_it_ends(hz: float, seconds: float) -> 
 
 
 @pytest.mark.parametrize("kind", CADENCES)
-def test_a_tone_of_the_network_is_no_beep(kind: Tone) -> None:
+@pytest.mark.parametrize("hz", [430.0, 450.0, 470.0])
+def test_a_tone_of_the_network_is_no_beep(kind: Tone, hz: float) -> None:
     beep = BeepDetector()
-    assert not any(beep.feed(frame) for frame in frames(cadence(CADENCES[kind][0], 8.0)))
+    assert not any(beep.feed(frame) for frame in frames(cadence(CADENCES[kind][0], 8.0, hz)))
+
+
+@pytest.mark.parametrize("hz", [220.0, 344.0, 380.0])
+def test_a_sung_vowel_is_no_beep(hz: float) -> None:
+    vowel = mixed(tone(hz, 0.3), tone(2 * hz, 0.3, 0.01))
+    beep = BeepDetector()
+    assert not any(beep.feed(frame) for frame in frames(silence(0.5) + vowel + silence(0.5)))

@@ -42,7 +42,7 @@ DISPOSITIONS: dict[AnnouncementKind, Disposition] = {
     AnnouncementKind.ASSISTANT: Disposition.ASSISTANT,
     AnnouncementKind.CALL_FORWARD: Disposition.NO_ANSWER,
 }
-"""GENERIC (您拨打的 … 请稍后再拨) says nothing certain: the SIP result decides then."""
+"""GENERIC (您拨打的 …, the rest was not understood) says nothing certain: a SIP result that does decides."""
 TONES: dict[Tone, Disposition] = {
     Tone.BUSY: Disposition.BUSY,
     Tone.CONGESTION: Disposition.UNREACHABLE,
@@ -134,6 +134,8 @@ class EarlyMedia:
             self._busy()
         elif kind in DISPOSITIONS and (self._waiting or not self._said_busy):
             self._decide(DISPOSITIONS[kind])
+        elif kind is AnnouncementKind.GENERIC and finished and self.if_nobody_answers is None:
+            self.if_nobody_answers = Disposition.UNREACHABLE
 
     def _busy(self) -> None:
         """正在通话中 may go on with 请不要挂机."""

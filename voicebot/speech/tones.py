@@ -123,16 +123,17 @@ class CadenceDetector:
 
 
 class BeepDetector:
-    """The beep after which a voicemail records: one stable narrow peak of 0.12 … 1.5 s, not a 450 Hz tone."""
+    """The beep after which a voicemail records: one stable narrow peak of 0.16 … 1.5 s.
 
-    _MIN_FRAMES, _MAX_FRAMES = 6, 75
+    It is higher than 500 Hz: 450 Hz are the network's own, and sung vowels (some 喂) have their peak below.
+    """
+
+    _MIN_FRAMES, _MAX_FRAMES = 8, 75
     _PURITY = 0.93
     _MIN_POWER = 1e-4
     _FFT = 256
-    _LOW_BIN, _HIGH_BIN = 11, 72
-    "344 … 2,219 Hz"
-    _NETWORK_BINS = frozenset((13, 14, 15))
-    "406 … 469 Hz: the network's own tones"
+    _LOW_BIN, _HIGH_BIN = 16, 72
+    "500 … 2,219 Hz"
 
     def __init__(self) -> None:
         self._window = np.hanning(FRAME_SAMPLES).astype(np.float32)
@@ -156,6 +157,8 @@ class BeepDetector:
         if float(np.dot(x, x)) / FRAME_SAMPLES <= self._MIN_POWER:
             return None
         spectrum = np.abs(np.fft.rfft(x * self._window, self._FFT)) ** 2
-        k = int(spectrum[self._LOW_BIN : self._HIGH_BIN].argmax()) + self._LOW_BIN
+        k = int(spectrum[4:110].argmax()) + 4
+        if not self._LOW_BIN <= k < self._HIGH_BIN:
+            return None
         share = float(spectrum[k - 2 : k + 3].sum() / (spectrum[4:110].sum() + 1e-9))
-        return k if share > self._PURITY and k not in self._NETWORK_BINS else None
+        return k if share > self._PURITY else None
