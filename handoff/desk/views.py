@@ -153,6 +153,8 @@ def _presence(floor: Floor, agent_id: str) -> str:
     person = floor.people.get(agent_id)
     if person and person.wrapping:
         return WRAPPING
+    if (found := floor.call_of(agent_id)) is not None:
+        return "talking" if found[1].bridged else "reserved"
     row = floor.queue_row(agent_id)
     if row is not None and row["presence"] in ("talking", "reserved", "resting", "unqualified", "elsewhere"):
         return str(row["presence"])

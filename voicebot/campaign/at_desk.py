@@ -108,6 +108,7 @@ class RunAtDesk:
 
     def seat(self, kind: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """A word between a worker and the agent queue, and the queue's answer (handoff.seat_line)."""
+        self._floor_at = -FLOOR_EVERY_S  # who is free has changed: told with the next news
         if kind == RESERVE and (seat := answer.get("seat")):
             offer = {
                 "reservation": seat["reservation"],
