@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from handoff.agents import Agent
 from handoff.desk.passwords import Passwords
-from handoff.staff import Member, Staff
+from handoff.staff import Role, Staff
 from voicebot.clock import Clock
 from voicebot.store.audit import moment_ms
 
@@ -23,14 +24,24 @@ class Refused(Exception):
     """The message is a word of the pages: wrong, locked, too_often."""
 
 
+@dataclass(frozen=True)
+class LetIn:
+    """Who it is; an agent's name and role are those of agents.yaml as it is now."""
+
+    id: str
+    name: str
+    role: Role
+    must_change: bool
+
+
 class Login:
     """Blocking: to be run beside the event loop."""
 
     def __init__(self, staff: Staff, passwords: Passwords, clock: Clock) -> None:
         self._staff, self._passwords, self._clock = staff, passwords, clock
 
-    def check(self, member_id: str, password: str, agents: Sequence[Agent]) -> tuple[Member, str]:
-        """The member and the name to be shown.  Refused otherwise.
+    def check(self, member_id: str, password: str, agents: Sequence[Agent]) -> LetIn:
+        """Raises Refused.
 
         What is wrong is not told: not whether there is such a person, nor that they are disabled.
         """
@@ -52,7 +63,10 @@ class Login:
             raise Refused("wrong")
         if member.failures:
             self._staff.note_login(member.id, 0, 0)
-        return member, agent.name if agent else str(member.profile.get("name", member_id))
+        if agent is not None:
+            return LetIn(member.id, agent.name, agent.role, member.must_change)
+        name = str(member.profile.get("name", member_id))
+        return LetIn(member.id, name, member.role, member.must_change)
 
 
 class AddressLimit:

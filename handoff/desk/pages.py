@@ -57,10 +57,10 @@ async def login(request: web.Request) -> web.Response:
     name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))
     agents = list(parts.hub.agents.values())
     try:
-        member, shown = await asyncio.to_thread(parts.login.check, name, password, agents)
+        who = await asyncio.to_thread(parts.login.check, name, password, agents)
     except Refused as fault:
         return _login_form(request, str(fault), status=403, name=name)
-    token, session = parts.sessions.begin(member.id, shown, member.role, must_change=member.must_change)
+    token, session = parts.sessions.begin(who.id, who.name, who.role, must_change=who.must_change)
     answer = web.HTTPSeeOther("/password" if session.must_change else HOME[session.role])
     _set_cookie(parts, answer, COOKIE, token)
     answer.del_cookie(LOGIN_COOKIE, path="/login")
