@@ -167,6 +167,11 @@ class Site(BaseSettings):
         return env_settings, init_settings
 
     @property
+    def file(self) -> Path:
+        """Where these settings were read from."""
+        return self._file or SITE_FILE
+
+    @property
     def zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone)
 

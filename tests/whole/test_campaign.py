@@ -11,10 +11,12 @@ from typing import Any
 import pytest
 import soundfile as sf
 
-from tests.whole.conftest import Run
+from tests.whole.conftest import ROOT, Run
+from tests.whole.personal import left_open
 from voicebot.call.recording_file import open_recording
 from voicebot.call.verification import MASKED_TEXT
 from voicebot.clock import ManualClock
+from voicebot.store.audit_check import check
 from voicebot.store.records import records
 from voicebot.store.stop_list import StopList
 
@@ -78,6 +80,10 @@ def test_a_campaign_comes_to_what_its_callees_expect(start: Any) -> None:
             assert samples[:, 1].any(), f"{number}: nothing of the callee was recorded"
             assert record.digest
             assert record.pack
+        # What was decided, said and recorded is chained, and signed at the end.
+        verdict = check(store)
+        assert verdict.faults == []
+        assert verdict.recordings == summary["recordings"] and verdict.unsigned == 0
         promise = found["01"]
         assert promise.promise_date == "2026-03-06"
         assert any(decision.event == "verified" for decision in promise.decisions)
@@ -97,7 +103,7 @@ def test_a_campaign_comes_to_what_its_callees_expect(start: Any) -> None:
         assert MASKED_TEXT in written
     finally:
         store.close()
-    assert "9064" not in (run.folder / "logs" / "supervisor.log").read_text("utf-8")
+    assert left_open(ROOT / "configs" / "lists", run.folder / "logs") == []
     report = (run.folder / "report" / "index.html").read_text("utf-8")
     assert "138****2001" in report
     assert "13800002001" not in report

@@ -49,6 +49,7 @@ from voicebot.policy.gate import Gate
 from voicebot.settings import Site
 from voicebot.store.approvals import Approvals
 from voicebot.store.checkpoints import CHECKPOINTS, Checkpoints
+from voicebot.store.configuration import note_configuration
 from voicebot.store.database import Store
 from voicebot.store.records import records
 
@@ -186,6 +187,7 @@ class CampaignRun:
     def _campaign_id(self, ledger: Ledger, digest: str) -> str:
         take_over(self.store, ledger, self._journals, self.tell, sole_owner=self.sole_owner)
         salvage(self.site.runs, self.store, self.clock, self.tell)
+        note_configuration(self.store, self.clock, self.campaign.name, self._configuration)
         if self.joins is not None:
             return self.joins
         assert self.lists is not None, "a run has lists"
@@ -200,6 +202,14 @@ class CampaignRun:
             afresh=self.afresh,
             enrolling=self.watcher.enrolling,
         )
+
+    @property
+    def _configuration(self) -> list[Path]:
+        """The files that this run works by."""
+        site = self.site
+        own = [self.file] if self.file is not None else []
+        registers = [site.trunks, site.tools, site.people, site.agents, site.queues]
+        return [*own, site.file, *registers, *(policy.file for policy in site.policies)]
 
     @property
     def _checkpoints(self) -> Checkpoints:
@@ -353,6 +363,7 @@ class CampaignRun:
             left = progress.open if self.clock.simulated else progress.planned + progress.live
             if not left:
                 Controls(self.store, self.clock).finish(campaign_id)
+                self._checkpoints.sign()
         except Exception as fault:
             if not is_away(fault):
                 raise
