@@ -229,7 +229,7 @@ class Studio:
 
     def _each(self, group: str) -> Iterator[tuple[str, str, str]]:
         """(expectation or "", voice, text)."""
-        entry = self._texts[group]
+        entry = self._texts.get(group, {"texts": [], "voices": 0})
         for number, (expect, text) in enumerate(_labelled(entry["texts"])):
             for voice in self._voices(entry["voices"], number):
                 yield expect, voice, text
@@ -285,7 +285,7 @@ class Studio:
         songs = [self.speech(voice, text) for _, voice, text in self._each("people_long")]
         for kind in ("strings", "organ", "tune", "song"):
             for number in range(7):
-                tune = melody(kind, 9.0, dice, songs[number % len(songs)])
+                tune = melody(kind, 9.0, dice, songs[number % len(songs)] if songs else None)
                 self._line("melody", "early", "none", tune, 0.1)
         for _ in range(5):
             self._line("ring_back", "early", "none", cadence((1.0, 4.0), 10.0), dice.uniform(0, 1))

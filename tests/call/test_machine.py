@@ -15,6 +15,7 @@ from voicebot.call.inbox import Machine
 from voicebot.call.listening import Ear, Utterance
 from voicebot.call.machine import VERDICT_UNTIL_S, MachineWatch, Moment, machine_in
 from voicebot.simulate.virtual_time import on_virtual_time
+from voicebot.speech.asr.engine import Hypothesis
 from voicebot.store.states import Disposition
 
 MAILBOX = "您好，我现在不方便接听您的电话，请在滴声后留言"
@@ -55,11 +56,11 @@ def test_people_who_use_the_same_words(text: str) -> None:
 class Call:
     """An answered line with its ear and its watch; `heard` are utterances for the conversation."""
 
-    def __init__(self, *texts: str) -> None:
+    def __init__(self, recognizer: Recognizer) -> None:
         self.verdicts: list[Machine] = []
         self.known = asyncio.Event()
         self.heard: list[str] = []
-        self.ear = Ear(Vad(), Recognizer(*texts), on_utterance=self._on_utterance)  # type: ignore[arg-type]
+        self.ear = Ear(Vad(), recognizer, on_utterance=self._on_utterance)  # type: ignore[arg-type]
         self.watch = MachineWatch(self.ear, self._found)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
@@ -83,9 +84,9 @@ class Call:
         await self.ear.close()
 
 
-def in_call(act: Callable[[Call], Awaitable[Any]], *texts: str) -> Any:
+def in_call(act: Callable[[Call], Awaitable[Any]], *texts: str, recognizer: Recognizer | None = None) -> Any:
     async def run() -> Any:
-        call = Call(*texts)
+        call = Call(recognizer or Recognizer(*texts))
         try:
             return await act(call)
         finally:
@@ -111,6 +112,19 @@ def test_a_mailbox_is_known_while_it_still_speaks() -> None:
         return known_s
 
     assert in_call(act, MAILBOX) < 2.6
+
+
+def test_what_the_network_says_is_heard_out() -> None:
+    class Growing(Recognizer):
+        async def speculate(self, alternatives: int = 1) -> Hypothesis:
+            text = "您呼叫的用户忙" + ("，请在听到提示音以后留言" if self.fed_s > 4.0 else "")
+            return Hypothesis(text, 0.8, False, "written", 1.0)
+
+    async def act(call: Call) -> list[Machine]:
+        await call.hears([*voice(5.0), *silence(2.0)])
+        return call.verdicts
+
+    assert in_call(act, recognizer=Growing()) == [Machine("VOICEMAIL")]
 
 
 def test_a_verdict_is_told_once() -> None:
