@@ -21,6 +21,7 @@ import time
 from datetime import datetime
 from typing import Any
 
+from handoff import card
 from voicebot.call.link import Link, LinkLost
 
 
@@ -53,6 +54,7 @@ class FakeWorker:
         self.act, self.name, self.link = act, name, link
         self.calls: set[asyncio.Task[None]] = set()
         self.told: dict[str, asyncio.Future[str]] = {}
+        self.acts: dict[str, asyncio.Queue[dict[str, Any]]] = {}
 
     async def handle(self, kind: str, body: dict[str, Any]) -> dict[str, Any] | None:
         if kind == "dial":
@@ -64,6 +66,9 @@ class FakeWorker:
             told = self.told.get(body["attempt_id"])
             if told is not None and not told.done():
                 told.set_result(body["reason"])
+        elif kind == card.ACT:
+            self.acts[body["attempt_id"]].put_nowait(body)
+            return {"done": True}
         elif kind == "stop":
             os._exit(0)
         return {}
@@ -104,6 +109,8 @@ class FakeWorker:
                 await self.ask("failed", attempt_id=attempt_id, reason="ValueError")
             case "bad_record":
                 await self.ask("closed", record={"attempt_id": attempt_id})
+            case "hand_over":
+                await self.ask("closed", record=await self.handed_over(order))
             case "ring":
                 await self.ask("closed", record=await self.rung(order))
             case _:
@@ -123,6 +130,44 @@ class FakeWorker:
         if await self.happens(told, talk_s * random.uniform(0.5, 1.5)):
             return self.ended(order, "NOT_UNDERSTOOD", told.result(), sip_code=200, answered_at=now)
         return record(order, self.name, "DECLINED_TO_PAY", sip_code=200, answered_at=now)
+
+    async def handed_over(self, order: dict[str, Any]) -> dict[str, Any]:
+        """The words of a handoff, as a call tells them; the agent accepts and ends it on the desk."""
+        attempt_id, acts = order["attempt_id"], asyncio.Queue[dict[str, Any]]()
+        self.acts[attempt_id] = acts
+        self.link.tell("progress", attempt_id=attempt_id, state="answered")
+        shown = card.Card(
+            attempt_id=attempt_id,
+            campaign=order["campaign"],
+            case_id=order["case_id"],
+            phone_masked=order["phone_masked"],
+            name_masked="张*",
+            to_contact=False,
+            queue="general",
+            reason="客户要投诉",
+            priority=False,
+            level=2,
+            disposition="HUMAN",
+            turns=(card.CardTurn(speaker="debtor", at_s=3.0, text="我要投诉。"),),
+        )
+        name = order["slots"]["debtor_name"]["value"]
+        self.link.tell(card.BRIEFING, **card.Briefing(card=shown, name=name).model_dump(mode="json"))
+        seat = None
+        while seat is None:
+            seat = (await self.ask("reserve", queue="general", attempt_id=attempt_id, exclude=[]))["seat"]
+        for state in ("ringing", "whisper"):
+            self.link.tell(card.STEP, attempt_id=attempt_id, state=state, detail=seat["agent_id"])
+        while (await acts.get())["act"] != "accept":
+            pass
+        self.link.tell("bridged", reservation=seat["reservation"])
+        self.link.tell(card.STEP, attempt_id=attempt_id, state="bridged", detail=seat["agent_id"])
+        turn = {"speaker": "agent", "at_s": 9.0, "text": "您好，请讲。"}
+        self.link.tell(card.TURNS, attempt_id=attempt_id, turns=[turn])
+        while (await acts.get())["act"] != "hang_up":
+            pass
+        self.link.tell("release", reservation=seat["reservation"], outcome="talked")
+        now = datetime.now().astimezone().isoformat()
+        return record(order, self.name, "HUMAN", sip_code=200, answered_at=now)
 
     def ended(self, order: dict[str, Any], disposition: str, reason: str, **more: Any) -> dict[str, Any]:
         event = {"at_s": 0.0, "kind": "ended_by_order", "detail": reason}
