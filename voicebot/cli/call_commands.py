@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from voicebot.call.recording_file import audio_suffix, open_recording
+from voicebot.cli.site_store import By, actor
+from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.quality.call_page import talk_seconds
 from voicebot.quality.calls import find_call, list_calls, names_of_call
@@ -20,7 +24,8 @@ from voicebot.quality.script import print_call
 from voicebot.quality.wording import DISPOSITIONS, length
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
-from voicebot.store.encryption import KeyRing
+from voicebot.store.encryption import KeyRing, Unreadable
+from voicebot.store.looks import note_look
 
 STORE_FILES = ("*.sqlite", "*.db")
 """How runs name the file of their store."""
@@ -47,6 +52,38 @@ def show(
     with open_store(store, keys) as opened:
         record = find_call(opened, call_id)
         print_call(record, Console(), names_of_call(opened, record.attempt_id))
+
+
+@app.command("listen")
+def listen(
+    call_id: Annotated[str, typer.Argument(metavar="ID", help="An attempt's id, its start, or a case id.")],
+    why: Annotated[str, typer.Option(help="Why; nothing personal: it stands in the audit.")],
+    out: Annotated[Path | None, typer.Option(help="The audio file (default: ID.flac here).")] = None,
+    by: By = None,
+    store: StoreOption = None,
+    keys: KeysOption = None,
+) -> None:
+    """Open the sealed recording of one call into an audio file: left is ours, right is the callee.
+
+    Who listens and why is audited first. Delete the file afterwards: it lies open.
+    """
+    with open_store(store, keys) as opened:
+        record = find_call(opened, call_id)
+        if record.recording is None:
+            raise InputError(
+                "this call has no recording", "Nobody answered, or its disk was full.", key=call_id
+            )
+        target = out or Path(f"{record.attempt_id}{audio_suffix(record.recording)}")
+        note_look(opened, WallClock(load_site().zone), actor(by), "recording", record.attempt_id, why)
+        try:
+            with (
+                open_recording(record.recording, record.attempt_id, opened.keys) as audio,
+                target.open("xb") as file,
+            ):
+                shutil.copyfileobj(audio, file)
+        except Unreadable as fault:
+            raise InputError(str(fault), "voicebot audit verify says more.", record.recording.path) from None
+    typer.echo(str(target))
 
 
 @app.command("list")
