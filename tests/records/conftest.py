@@ -31,11 +31,15 @@ def site(store: Store, clock: ManualClock, tmp_path: Path) -> LedgerSite:
 
 @pytest.fixture
 def called(site: LedgerSite, tmp_path: Path) -> Iterator[list[str]]:
-    """Three recorded calls, one refused attempt; everything is sealed and signed."""
-    made = calls(site, tmp_path / "runs" / "spring" / "one" / "recordings", 3)
+    """Three recorded calls; everything is sealed and signed."""
+    yield three_calls(site, tmp_path)
+
+
+def three_calls(site: LedgerSite, folder: Path) -> list[str]:
+    made = calls(site, folder / "runs" / "spring" / "one" / "recordings", 3)
     AuditChain(site.store, site.clock).append("stop_list_added", "a person", {"reason": "STOP_REQUEST"})
-    seal(site, tmp_path)
-    yield made
+    seal(site, folder)
+    return made
 
 
 def calls(site: LedgerSite, folder: Path, n: int) -> list[str]:

@@ -70,9 +70,7 @@ def listen(
     with open_store(store, keys) as opened:
         record = find_call(opened, call_id)
         if record.recording is None:
-            raise InputError(
-                "this call has no recording", "Nobody answered, or its disk was full.", key=call_id
-            )
+            raise InputError("this call has no recording", "Nobody answered.", key=call_id)
         target = out or Path(f"{record.attempt_id}{audio_suffix(record.recording)}")
         note_look(opened, WallClock(load_site().zone), actor(by), "recording", record.attempt_id, why)
         try:
@@ -82,6 +80,7 @@ def listen(
             ):
                 shutil.copyfileobj(audio, file)
         except Unreadable as fault:
+            target.unlink(missing_ok=True)
             raise InputError(str(fault), "voicebot audit verify says more.", record.recording.path) from None
     typer.echo(str(target))
 
