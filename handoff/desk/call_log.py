@@ -14,6 +14,7 @@ from handoff.card import Card
 from voicebot.clock import Clock
 from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.database import Store
+from voicebot.store.looks import LOOKED
 from voicebot.store.models import DeskCallRow
 
 
@@ -59,17 +60,17 @@ class CallLog:
                 effects_due=False,
             )
             number = int(connection.execute(row.returning(DeskCallRow.id)).scalar_one())
-            self._look(connection, agent_id, card.attempt_id, card.case_id, "card")
+            self._look(connection, agent_id, card.attempt_id, "card")
             return number
 
-    def looked(self, member_id: str, attempt_id: str, case_id: str, how: str) -> None:
-        """Somebody looks at a case: `how` is card, listen, or reveal:REASON."""
+    def looked(self, member_id: str, attempt_id: str, what: str, why: str = "") -> None:
+        """Somebody is about to see a call's words (`transcript`) or the debtor's `name`, and why."""
         with self._store.begin() as connection:
-            self._look(connection, member_id, attempt_id, case_id, how)
+            self._look(connection, member_id, attempt_id, what, why)
 
-    def _look(self, connection: Connection, by: str, attempt_id: str, case_id: str, how: str) -> None:
-        about = {"by": by, "case": case_id, "how": how}
-        self._audit.append_in(connection, "case_viewed", attempt_id, about)
+    def _look(self, connection: Connection, by: str, attempt_id: str, what: str, why: str = "") -> None:
+        about = {"by": by, "what": what, "why": why}
+        self._audit.append_in(connection, LOOKED, attempt_id, about)
 
     def warned(self, agent_id: str, attempt_id: str, why: str) -> None:
         """An agent used forbidden words; `why` ends with the rule's id."""

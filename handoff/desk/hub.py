@@ -130,10 +130,9 @@ class Hub:
         found = self.floor.call_of(member_id)
         if found is None or found[1].card.attempt_id != attempt_id:
             raise NotNow("not_yours")
-        run, call = found
-        looked = (member_id, attempt_id, call.card.case_id, f"reveal:{reason}")
+        run, _call = found
         try:
-            await self._writer.written(self._log.looked, *looked)
+            await self._writer.written(self._log.looked, member_id, attempt_id, "name", reason)
         except InputError:
             raise NotNow("store_down") from None
         facts = {"action": "view_pii", "viewer": "agency", "reveal_reason": True, "reveal_logged": True}
@@ -144,13 +143,10 @@ class Hub:
     async def look(self, member_id: str, attempt_id: str | None) -> None:
         """A supervisor looks at a call, or no longer at any."""
         if attempt_id is not None:
-            found = self.floor.find(attempt_id)
-            if found is None:
+            if self.floor.find(attempt_id) is None:
                 raise NotNow("gone")
             try:
-                await self._writer.written(
-                    self._log.looked, member_id, attempt_id, found[1].card.case_id, "listen"
-                )
+                await self._writer.written(self._log.looked, member_id, attempt_id, "transcript")
             except InputError:
                 raise NotNow("store_down") from None
         self.floor.person(member_id).listens_to = attempt_id

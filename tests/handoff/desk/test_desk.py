@@ -19,6 +19,7 @@ from tests.handoff.paper_phone import PaperPhone, end
 from tests.sip.certificates import issue
 from voicebot.call.handing_over import HandoverEnd
 from voicebot.store.database import Store
+from voicebot.store.looks import LOOKED
 from voicebot.store.models import AuditRow
 
 
@@ -73,9 +74,7 @@ async def test_a_call_from_the_card_to_the_form(office: Office, store: Store) ->
     assert {"key": "amount_due", "text": "¥3,260.50"} in card["facts"]
     assert "分六期，每期五百六十元" in next(line["text"] for line in card["lines"] if line["id"] == "B.plan")
     assert "no_promise" in card["reminders"]
-    assert audited(store, "case_viewed") == [
-        (call.attempt_id, {"by": "wang", "case": "DEMO-008", "how": "card"})
-    ]
+    assert audited(store, LOOKED) == [(call.attempt_id, {"by": "wang", "what": "card", "why": ""})]
     await wang.sees_state("whisper")
     assert await wang.act("accept") == 200
     await wang.sees_state("bridged")
@@ -398,8 +397,8 @@ async def test_neither_name_nor_number_is_ever_sent_but_for_a_reason_that_is_rec
     assert (await wang.post("/api/reveal", reveal | {"reason": "curious"}))[0] == 422
     assert (await zhou.post("/api/reveal", reveal))[0] == 409, "not the supervisor's call"
     assert await wang.post("/api/reveal", reveal) == (200, {"name": NAME})
-    hows = [data["how"] for _, data in audited(store, "case_viewed")]
-    assert hows == ["card", "listen", "reveal:address"]
+    looks = [(data["by"], data["what"], data["why"]) for _, data in audited(store, LOOKED)]
+    assert looks == [("wang", "card", ""), ("zhou", "transcript", ""), ("wang", "name", "address")]
     end(call.debtor)
     await call.ended
 
