@@ -216,8 +216,11 @@ class CallRig:
         lines = [self._line(calls, turn, began + seconds, number, at_once) for number in range(at_once)]
         await asyncio.gather(*lines)
         calls.seconds, calls.load = time.monotonic() - began, self._used().since(before)
-        await asyncio.sleep(1.0)  # the callees write their results when the bot has hung up
-        calls.callees = self._callees()[known:]
+        for _ in range(50):  # the callees write their results when the bot has hung up
+            calls.callees = self._callees()[known:]
+            if len(calls.callees) >= len(calls.records):
+                break
+            await asyncio.sleep(0.1)
         return calls
 
     async def _line(

@@ -81,12 +81,15 @@ def judged(calls: Calls, lines: int) -> dict[str, Any]:
     ordinary: list[float] = []
     slow: list[float] = []
     parts: list[dict[str, float]] = []
+    turns: list[dict[str, Any]] = []
     both = [(record, of_attempt.get(record.attempt_id)) for record in calls.records]
     for record, callee in both:
         for turn, one in paired(record, callee) if callee is not None else ():
             assert turn.latency_ms is not None
             (slow if one.expects in SLOW else ordinary).append(turn.latency_ms)
-            if one.expects not in SLOW and (stage := stages(turn, one)):
+            stage = stages(turn, one)
+            turns.append({"said": turn.said, "asked_for": one.expects, "ms": turn.latency_ms, **stage})
+            if one.expects not in SLOW and stage:
                 parts.append(stage)
     cuts = [
         b["silence_ms"] for callee in calls.callees for b in callee.barge_ins if b["silence_ms"] is not None
@@ -115,6 +118,7 @@ def judged(calls: Calls, lines: int) -> dict[str, Any]:
             "callees": round(load.callees / seconds, 4),
         },
         "calls_a_core": round(seconds / with_asr, 1) if with_asr else None,
+        "turns": turns,
         "cores_busy": round((with_asr + load.callees) / calls.seconds, 2) if calls.seconds else None,
     }
 

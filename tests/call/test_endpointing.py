@@ -30,7 +30,7 @@ def test_a_word_is_an_onset_a_pause_and_an_end() -> None:
     assert [event for event, _ in happened] == [Endpoint.ONSET, Endpoint.PAUSE, Endpoint.END]
     onset, pause, end = (at for _, at in happened)
     assert 1.1 <= onset <= 1.2
-    assert abs(pause - 1.8) <= 0.02
+    assert abs(pause - 1.72) <= 0.02
     assert abs(end - 2.1) <= 0.02
     assert abs(ear.onset_at_s - 1.0) <= 0.02
     assert abs(ear.voice_ended_at_s - 1.6) <= 0.02

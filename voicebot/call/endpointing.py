@@ -46,8 +46,8 @@ class Patience:
     onset_s: float = 0.12
     "Voice within the last window that makes an onset; shorter is a click."
     onset_window_s: float = 0.2
-    pause_s: float = 0.2
-    "Silence after which the turn is decoded on suspicion (the text is right 23 times in 24)."
+    pause_s: float = 0.12
+    "Silence after which the turn is decoded on suspicion: the text is there when 0.4 s have passed."
     soonest_s: float | None = 0.4
     "Silence that ends a turn whose text is finished; None: never before `end_s`."
     end_s: float = 0.5
