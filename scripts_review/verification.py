@@ -16,7 +16,8 @@ from voicebot.store.review_record import ReviewRecord
 from voicebot.store.reviews import AUDITED
 from voicebot.store.track_versions import TrackContent
 
-GUARDED = ("review_no_delete", "review_no_update", "track_version_no_delete", "track_version_no_update")
+APPEND_ONLY = ("review", "track_version", "audit", "audit_checkpoint", "outbox", "decision", "decision_basis")
+GUARDED = tuple(sorted(f"{table}_no_{change}" for table in APPEND_ONLY for change in ("update", "delete")))
 
 
 @dataclass(frozen=True)

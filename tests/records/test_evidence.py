@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
 from tests.campaign.site import LedgerSite, build
-from tests.records.conftest import calls, seal
+from tests.records.conftest import three_calls
+from tests.store.stores import SHANGHAI
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
 from voicebot.quality.evidence import MANIFEST, SIGNATURE, export
@@ -24,16 +26,18 @@ from voicebot.store.signatures import canonical, public_text, sign
 Change = Callable[[dict[str, bytes], str], object]
 
 
-@pytest.fixture
-def site(clock: ManualClock, keys: KeyRing, tmp_path: Path) -> LedgerSite:
-    return build(Store.open(f"sqlite:///{tmp_path / 'store.db'}", keys), clock, tmp_path, lambda: True)
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LedgerSite]:
+    folder = tmp_path_factory.mktemp("evidence")
+    store = Store.open(f"sqlite:///{folder / 'store.db'}", KeyRing.create(folder / "keys.json"))
+    made = build(store, ManualClock(datetime(2026, 3, 2, 10, 15, tzinfo=SHANGHAI)), folder, lambda: True)
+    yield made
+    store.close()
 
 
-@pytest.fixture
-def called(site: LedgerSite, tmp_path: Path) -> list[str]:
-    made = calls(site, tmp_path / "runs", 3)
-    seal(site, tmp_path)
-    return made
+@pytest.fixture(scope="module")
+def called(site: LedgerSite, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    return three_calls(site, tmp_path_factory.mktemp("calls"))
 
 
 def exported(site: LedgerSite, folder: Path, word: str) -> Path:

@@ -1,0 +1,86 @@
+"""`voicebot audit`, `keys`, `trace`, `retention` and `call listen` as a person types them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import soundfile as sf
+from typer.testing import CliRunner, Result
+
+from tests.campaign.site import build
+from tests.records.conftest import three_calls
+from tests.store.stores import clock, keys
+from voicebot.cli.main import app
+from voicebot.clock import ManualClock
+from voicebot.errors import InputError
+from voicebot.store.checkpoints import CHECKPOINTS
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+
+__all__ = ["clock", "keys"]
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def calls(tmp_path: Path, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A site's folder with three recorded calls; the working folder is there."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").symlink_to(ROOT / "configs")
+    (tmp_path / "dialogs").symlink_to(ROOT / "dialogs")
+    store = Store.open("sqlite:///var/voicebot.db", KeyRing.create(Path("var/keys.json")))
+    made = three_calls(build(store, clock, Path("var"), lambda: True), Path("var"))
+    store.close()
+    return made
+
+
+def voicebot(*words: str) -> Result:
+    return CliRunner().invoke(app, list(words))
+
+
+def test_evidence_is_exported_and_checked_and_a_new_key_takes_over(calls: list[str]) -> None:
+    assert voicebot("audit", "verify").exit_code == 0
+    done = json.loads(voicebot("audit", "export", "case-2", "--why", "complaint 17", "--json").stdout)
+    assert voicebot("audit", "check", done["package"], "--public-key", done["public_key"]).exit_code == 0
+    assert voicebot("audit", "check", done["package"], "--public-key", "AAAA").exit_code == 1
+    rotated = json.loads(voicebot("keys", "rotate", "--json").stdout)
+    assert rotated == {"active": 2, "rewrapped": 3}
+    assert voicebot("audit", "key").stdout.split()[0] == done["public_key"]
+    verdict = json.loads(voicebot("audit", "verify", "--json").stdout)
+    assert verdict["holds"] and verdict["recordings"] == 3
+    assert json.loads(voicebot("keys", "rewrap", "--json").stdout) == {"rewrapped": 0}
+
+
+def test_verify_names_the_first_bad_record(calls: list[str]) -> None:
+    (file,) = Path("var").rglob(f"{calls[1]}*.sealed")
+    data = file.read_bytes()
+    file.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    result = voicebot("audit", "verify", "--json")
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["first_bad"].startswith(f"recording of attempt {calls[1]}: changed")
+    assert voicebot("audit", "verify", "--no-recordings").exit_code == 0
+    with pytest.raises(InputError):
+        raise voicebot("call", "listen", calls[1], "--why", "x").exception  # type: ignore[misc]
+
+
+def test_a_store_that_is_older_than_its_checkpoints_is_told(calls: list[str]) -> None:
+    before = Path("var/voicebot.db").read_bytes()
+    voicebot("call", "listen", calls[0], "--why", "complaint 17", "--out", "a.flac")
+    samples, rate = sf.read("a.flac")
+    assert samples.shape[1] == 2 and rate == 8000
+    assert "is signed" in voicebot("audit", "checkpoint").stdout
+    assert Path("var", CHECKPOINTS).is_file()
+    Path("var/voicebot.db").write_bytes(before)
+    result = voicebot("audit", "verify")
+    assert result.exit_code == 1 and "a checkpoint knows" in " ".join(result.stdout.split())
+
+
+def test_trace_and_retention(calls: list[str]) -> None:
+    (found,) = json.loads(voicebot("trace", "13800000002", "--around", "2026-03-02", "--json").stdout)
+    assert found["attempt_id"] == calls[1] and found["bot"].startswith("reminder@3")
+    assert voicebot("trace", "13800000009").exit_code == 1
+    told = json.loads(voicebot("retention", "run", "--json").stdout)
+    assert told == {"would_go": [], "kept": {"RETENTION": 3}}
+    assert len(json.loads(voicebot("retention", "list", "--json").stdout)) == 3
+    assert voicebot("audit", "verify").exit_code == 0
