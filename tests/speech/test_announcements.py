@@ -37,6 +37,13 @@ SAID = {
     "您拨打的用户正在通话，已为您提示对方，请不要挂断": "call_waiting",
     "Sorry, the subscriber you dialed is busy now": "busy",
     "Please leave a message after the tone": "voicemail",
+    "喂您好，我是他的电话小助手他现在不方便，您可以跟我说": "assistant",
+    "您好，对方正在使用来店带接服务,请说明您的身份和来店目的": "assistant",
+    "您好，所呼吊的用户手机处于关机状态请您稍后再试": "powered_off",
+    "您不打的用户没有应打,请您稍后再试": "no_answer",
+    "您好,您拨打的号码已被停用。": "suspended",
+    "您好您所播打的用户，正在使用电话，请稍后再拨": "busy",
+    "号码格式错误,请查证后再拨": "empty_number",
 }
 
 PEOPLE = [
@@ -44,6 +51,8 @@ PEOPLE = [
     "我手机快关机了",
     "我不是机主",
     "机主正是我",
+    "机主在忙我代接的",
+    "你好，我是他秘书，他现在不方便，请问您有什么事",
     "机主不在",
     "这个号码以前的机主不是我",
     "智能助理吗",

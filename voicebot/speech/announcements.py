@@ -61,7 +61,7 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
         "代接电话 正在为主人 帮您转达 为您转达 小布助手 小艺助手 小爱助手",
     ),
     (AnnouncementKind.POWERED_OFF, "已关机 已经关机 电话关机 用户关机 手机关机"),
-    (AnnouncementKind.EMPTY_NUMBER, "是空号 为空号 号码不存在 号码有误 并不存在"),
+    (AnnouncementKind.EMPTY_NUMBER, "是空号 为空号 号码不存在 号码有误 并不存在 号码格式 格式错误"),
     (AnnouncementKind.SUSPENDED, "已停机 已经停机 号码停机 暂停服务 停止服务"),
     (AnnouncementKind.BUSY, "正在通话中 电话通话中 用户正忙 线路正忙"),
     (AnnouncementKind.UNREACHABLE, "暂时无法接通 电话无法接通 用户无法接通 无法接通请 不在服务区"),
@@ -73,11 +73,11 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
 )
 _IN_THE_NETWORKS_SENTENCE: tuple[tuple[AnnouncementKind, str], ...] = (
     (AnnouncementKind.POWERED_OFF, "关机"),
-    (AnnouncementKind.EMPTY_NUMBER, "空号 不存在 有误 未启用 没有启用 未使用 已注销 已销号"),
-    (AnnouncementKind.SUSPENDED, "停机 欠费 暂停服务 停止服务"),
-    (AnnouncementKind.BUSY, "通话中 在通话 正忙 线路忙 现在忙 用户忙 电话忙 占线"),
+    (AnnouncementKind.EMPTY_NUMBER, "空号 不存在 有误 错误 未启用 没有启用 未使用 已注销 已销号"),
+    (AnnouncementKind.SUSPENDED, "停机 停用 欠费 暂停服务 停止服务"),
+    (AnnouncementKind.BUSY, "通话中 在通话 使用电话 正忙 线路忙 现在忙 用户忙 电话忙 占线"),
     (AnnouncementKind.UNREACHABLE, "接通 服务区"),
-    (AnnouncementKind.NO_ANSWER, "人接听 人应答 未应答 无应答"),
+    (AnnouncementKind.NO_ANSWER, "人接听 人应答 未应答 无应答 有应答"),
     (AnnouncementKind.VOICEMAIL, "留言"),
 )
 """After 您拨打的 less is enough."""
@@ -96,11 +96,12 @@ _ENGLISH: tuple[tuple[AnnouncementKind, re.Pattern[str]], ...] = (
 _SENTENCE = re.compile(
     r" (?:nin|nian) (?:suo )?b[ou] (?:da|jiao|jia) d[ei] | suo bo (?:da|jiao|jia) d[ei] "
     r"| (?:nin|nian) (?:suo )?(?:hu|guo) (?:jiao|xiao) d[ei] "
+    r"| (?:nin|nian|suo) (?:\w+ ){2,3}d[ei] yon hu "
     r"|(?<! ni) (?:b[ou]|hu) (?:da|jiao) d[ei] (?:dian hua|yon hu|hao ma) "
 )
 """Sounds of 您拨打的, 您所拨叫的, 呼叫的用户: nobody but the network says that."""
 _NETWORK = re.compile(
-    r" qin (?:\w+ ){1,3}hou zai bo | zen hou zai bo | gai yon hu | ti xin ye wu "
+    r" qin (?:\w+ ){1,3}hou zai (?:bo|si) | zen hou zai bo | gai yon hu | ti xin ye wu "
     r"| duan xin (?:ton zi|(?:d[ei] )?xin [sz]i) "
 )
 """What else it says around its result: 请稍后再拨, 该用户, 来电提醒, 短信通知."""
@@ -109,6 +110,16 @@ _HUMAN = re.compile(
     r"不是机主|机主(?:正?是我|不是我|不在)|(?:助理|助手|秘书|智能)[吗吧啊么]|机主的(?:老婆|老公|朋友|家人|同事|妈|爸|儿|女|哥|弟|姐|妹)"
     r"|[你您]们?(?:是|不是|就是|又是).{0,4}(?:助理|助手|秘书|智能)"
 )
+
+_WHO = re.compile(
+    r"助手|智能|管家|代接|带接|主人|[机基]主|小[爱艾艺布度]|对方(?:正在|暂时|现在|已)|语音(?:助理|客服)"
+)
+_WHY = re.compile(
+    r"不方便|不便接|无法接听|不能接听|没有?办法接|正忙|在忙|没空|正在.{0,3}[帮替为]|来电"
+    r"|请问您|请您?(?:说明|说出|简要|告诉)|可以跟我说|来意|身份|转达|转告|告诉他"
+)
+"""An assistant says whose it is, and why it answers or what it wants; at more length than a person does."""
+_ASSISTANTS_LEAST = 14
 
 
 def sounds(text: str) -> str:
@@ -146,6 +157,8 @@ def classify(text: str) -> AnnouncementKind | None:
         return kind
     if _SENTENCE.search(heard) is not None:
         return _first(heard, in_sentence) or AnnouncementKind.GENERIC
+    if len(said) >= _ASSISTANTS_LEAST and _WHO.search(said) is not None and _WHY.search(said) is not None:
+        return AnnouncementKind.ASSISTANT
     english = text.lower()
     return next((kind for kind, pattern in _ENGLISH if pattern.search(english)), None)
 
