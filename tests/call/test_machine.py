@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -240,3 +242,17 @@ def test_one_that_never_ends_gets_no_message() -> None:
     found, at, _ = moment(voice(40.0), MAILBOX)
     assert found is Moment.NEVER
     assert at < 36.0
+
+
+def test_hardly_anything_that_debtors_say_is_a_machine() -> None:
+    """A quarter of the utterance bank: what people said or may say to the bot."""
+    bank = Path(__file__).parents[2] / "dialogs" / "utterances"
+    texts = [
+        text
+        for path in bank.glob("*.yaml")
+        for text in re.findall(r"[\u4e00-\u9fff，。？]{2,}", path.read_text())
+    ]
+    some = texts[::4]
+    machines = [text for text in some if machine_in(text) is not None]
+    assert len(some) > 1000
+    assert len(machines) <= len(some) / 1000, machines
