@@ -101,6 +101,9 @@ def judged(calls: Calls, lines: int) -> dict[str, Any]:
         "lines": lines,
         "calls": len(calls.records),
         "failed": calls.failed + ["no word of its callee" for _, callee in both if callee is None],
+        "came_to": sorted(
+            f"{callee.scenario}: {record.disposition}" for record, callee in both if callee is not None
+        ),
         "call_seconds": round(seconds),
         "callees_talk": round(calls.talk_share, 2),
         "ordinary_ms": {"n": len(ordinary), "p50": percentile(ordinary, 50), "p95": percentile(ordinary, 95)},
