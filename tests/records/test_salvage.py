@@ -16,8 +16,10 @@ from voicebot.call.recorder import Recorder
 from voicebot.call.recording_file import part_file
 from voicebot.campaign.salvage import salvage
 from voicebot.clock import ManualClock
+from voicebot.store.audit import AuditChain
 from voicebot.store.audit_check import check
 from voicebot.store.bindings import recording_binding
+from voicebot.store.checkpoints import Checkpoints
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.recordings import recording_of
@@ -98,3 +100,22 @@ def test_the_same_record_twice_is_kept_once(site: LedgerSite, tmp_path: Path) ->
     save_record(site.store, record.model_copy(update={"hold": "open_dispute"}))
     seal(site, tmp_path)
     assert check(site.store).faults == []
+
+
+def test_a_sealed_one_that_is_damaged_stops_no_run(site: LedgerSite, tmp_path: Path) -> None:
+    """Sealed, never reported, and then changed: it is left where it lies, and the start goes on."""
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    file = Path(recorded(site, folder, dialled(site)).path)
+    file.write_bytes(file.read_bytes()[:-1])
+    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert file.is_file()
+
+
+def test_a_checkpoint_that_cannot_be_copied_is_signed_all_the_same(site: LedgerSite, tmp_path: Path) -> None:
+    dialled(site)
+    (tmp_path / "in the way").write_text("")
+    chain = AuditChain(site.store, site.clock)
+    while chain.seal():
+        pass
+    assert Checkpoints(site.store, site.clock, tmp_path / "in the way" / "file").sign() is not None
+    assert check(site.store).checkpoints == 1

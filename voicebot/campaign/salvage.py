@@ -89,7 +89,10 @@ def _of_folder(folder: Path, store: Store, clock: Clock) -> Iterator[Salvaged]:
                     known[attempt_of(part)] = "salvaged"
     for file in sealed:
         if known.get(attempt_of(file)) == "":
-            yield _kept(file, store, clock)
+            try:
+                yield _kept(file, store, clock)
+            except Unreadable as fault:  # nothing to be done but to say so
+                log.error("recording_unreadable", attempt_id=attempt_of(file), fault=str(fault))
 
 
 def _states(store: Store, attempts: set[str]) -> dict[str, str]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, insert, select
 
 from voicebot.clock import Clock
@@ -22,6 +23,8 @@ from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.models import AuditRow, CheckpointRow
 from voicebot.store.signatures import canonical, is_signed_by, public_text, sign
+
+log = structlog.get_logger()
 
 KIND = "audit_checkpoint"
 CHECKPOINTS = Path("audit", "checkpoints.jsonl")
@@ -71,7 +74,10 @@ class Checkpoints:
             AuditChain(self._store, self._clock).lock_in(connection)
             made = self._sign_in(connection)
         if made is not None and self._file is not None:
-            _append(self._file, made)
+            try:
+                _append(self._file, made)
+            except OSError as fault:  # a full disk: the store has it, and the next one is written again
+                log.error("checkpoint_not_copied", link=made.seq, fault=type(fault).__name__)
         return made
 
     def _sign_in(self, connection: Connection) -> Checkpoint | None:
