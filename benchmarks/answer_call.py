@@ -274,7 +274,7 @@ class AnsweredCall:
             on_utterance=self._on_utterance,
             on_onset=self._inbox.onset,
         )
-        self._watch = MachineWatch(self._ear, self._inbox.put)
+        self._watch = MachineWatch(self._ear, self._inbox.put, patient=True)
         mouth = Mouth(self._leg, Book(folder), self._ear, self._inbox, self._transcript)  # type: ignore[arg-type]
         self._conversation = CallConversation(
             self._leg,

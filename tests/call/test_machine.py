@@ -63,7 +63,7 @@ class Call:
         self.known = asyncio.Event()
         self.heard: list[str] = []
         self.ear = Ear(Vad(), recognizer, on_utterance=self._on_utterance)  # type: ignore[arg-type]
-        self.watch = MachineWatch(self.ear, self._found)
+        self.watch = MachineWatch(self.ear, self._found, patient=True)
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def _found(self, machine: Machine) -> None:
@@ -127,6 +127,11 @@ def test_what_the_network_says_is_heard_out() -> None:
         return call.verdicts
 
     assert in_call(act, recognizer=Growing()) == [Machine("VOICEMAIL")]
+
+
+def test_the_networks_mailbox_may_come_after_a_pause() -> None:
+    sounds = [*voice(2.0), *silence(1.0), *voice(2.0), *silence(3.0)]
+    assert verdicts(sounds, "您呼叫的用户无法接听您的电话", "留言请按一") == [Machine("VOICEMAIL")]
 
 
 def test_a_verdict_is_told_once() -> None:

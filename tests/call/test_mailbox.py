@@ -29,6 +29,8 @@ class Mailbox:
     def __init__(self, moment: Moment) -> None:
         self._moment, self.asked = moment, False
 
+    def settle(self) -> None: ...
+
     async def moment(self, gone: object) -> Moment:
         self.asked = True
         return self._moment
@@ -96,6 +98,17 @@ def test_a_network_that_answers_gets_no_message_and_says_what_it_is() -> None:
     assert spoken(call) == []
     assert mailbox is not None
     assert not mailbox.asked
+
+
+def test_a_machine_that_hangs_up_at_once_is_what_it_said() -> None:
+    async def run() -> Outcome:
+        over = says("-", command=end("VOICEMAIL"))
+        call = Call(Dialog(start=says("C.open"), machine=over, VOICEMAIL=over, hangup=says("-")))
+        call.ear.on_last_words = Machine("VOICEMAIL", Disposition.SUSPENDED)
+        call.mouth.after["C.open"] = call.leg.hang_up
+        return await call.run()
+
+    assert on_virtual_time(run()) == Outcome(Disposition.SUSPENDED, "callee")
 
 
 # ---- the greeting that already runs ----

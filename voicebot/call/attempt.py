@@ -254,7 +254,7 @@ class Attempt:
         order, tools = self.order, self._tools
         self._transcript.answered()
         leg.on_tick = self._on_tick
-        self._machines = MachineWatch(ear, self._inbox.put)
+        self._machines = MachineWatch(ear, self._inbox.put, patient=order.voicemail == "leave_line")
         self._tell(state="answered")
         mouth = self._mouth = Mouth(leg, book, ear, self._inbox, self._transcript)
         mouth.on_line = lambda line_id: self._tell(line=line_id)

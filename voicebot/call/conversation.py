@@ -177,11 +177,11 @@ class CallConversation:
             self._ear.be_patient(PATIENCE[reply.expects], judge_for(reply.expects, self._today))
             self._ear.alternatives = READINGS if reply.expects == "digits" else 1
             interruption = await self._say(reply)
-            if reply.command is not None:
-                if (late := await self._afterthought(reply, reply.command)) is not None:
+            if (command := reply.command) is not None:
+                if (late := await self._afterthought(reply, command)) is not None:
                     reply = late
                     continue
-                outcome, reply = await self._carry_out(reply.command)
+                outcome, reply = await self._carry_out(command)
                 if outcome is not None:
                     return outcome
                 continue
@@ -377,8 +377,12 @@ class CallConversation:
         """The callee is gone.  What they said last still counts: a wish to be left alone above all."""
         if reply.command is None:
             await self._ear.last_words(LAST_WORDS_S)
+            if self._mailbox is not None:
+                self._mailbox.settle()
         while reply.command is None and (heard := self._inbox.take()) is not None:
-            if isinstance(heard, Utterance) and not self._already_answered(heard):
+            if isinstance(heard, Machine) or (
+                isinstance(heard, Utterance) and not self._already_answered(heard)
+            ):
                 reply = await self._on_heard(heard, reply)
                 if reply.command is not None:
                     await self._note(reply.command)

@@ -29,6 +29,8 @@ LONG_GREETING_S = 2.2
 READ_AGAIN_S = 1.5
 VERDICT_UNTIL_S = 10.0
 """Machines are recognised in what was said this soon after the answer."""
+SETTLES_S = 1.2
+"""What the network says is its last word when it pauses so long."""
 BEEP_UNTIL_S = 15.0
 """Later than this a beep says nothing about who answered."""
 MONOLOGUE_S = 2.0
@@ -84,14 +86,18 @@ class Moment(StrEnum):
 class MachineWatch:
     """One answered leg's.  Feed it every frame of the callee after the ear, and every utterance."""
 
-    def __init__(self, ear: Ear, found: Callable[[Machine], None]) -> None:
-        """`found` is told of a verdict, once."""
+    def __init__(self, ear: Ear, found: Callable[[Machine], None], *, patient: bool = False) -> None:
+        """`found` is told of a verdict, once.  `patient`: a message is to be left, and a network that answers
+        may yet have a mailbox."""
+        self._patient = patient
         self._ear, self._found = ear, found
         self._beeps, self._tones = BeepDetector(), CadenceDetector()
         self._verdict: Machine | None = None
         self._taken_back = False
         self._read_next_s = LONG_GREETING_S
         self._reading: asyncio.Task[None] | None = None
+        self._settling: asyncio.TimerHandle | None = None
+        self._pending: Machine | None = None
         self._said = ""
         self._voiced_s = 0.0
         self._person = False
@@ -149,11 +155,34 @@ class MachineWatch:
         machine = machine_in(utterance.text) or machine_in(self._said)
         if machine is None and classify(utterance.text) is AnnouncementKind.GENERIC:
             machine = _SOMETHING
+        if machine is not None and machine.network is not None and self._patient:
+            self._settle_later(machine)
+            return True
         if machine is not None:
             self._tell(machine)
             return True
         self._person = self._person or is_greeting(utterance.text)
         return False
+
+    def _settle_later(self, network: Machine) -> None:
+        """您呼叫的用户无法接听: the network may yet have a mailbox, which it speaks of after a pause."""
+        if self._settling is not None:
+            self._settling.cancel()
+        self._pending = network
+        self._settling = asyncio.get_running_loop().call_later(
+            SETTLES_S, self._settle_unless_it_goes_on, network
+        )
+
+    def _settle_unless_it_goes_on(self, network: Machine) -> None:
+        if self._ear.busy:
+            self._settle_later(network)
+        else:
+            self.settle()
+
+    def settle(self) -> None:
+        """Nothing more will be said: what was found and not told yet is the verdict."""
+        if self._pending is not None:
+            self._tell(self._pending)
 
     def _tell(self, machine: Machine) -> None:
         if not self._decided:
@@ -197,6 +226,8 @@ class MachineWatch:
             self._moment.set_result(moment)
 
     async def close(self) -> None:
+        if self._settling is not None:
+            self._settling.cancel()
         if self._reading is not None:
             self._reading.cancel()
             await asyncio.gather(self._reading, return_exceptions=True)
