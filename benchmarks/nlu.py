@@ -13,9 +13,10 @@ code of a call.  Top-1 asks whether the heaviest intent of the ranking is the on
 share that the call would not act on, as not understood: the callee is asked again.  Without --stage every
 intent is as likely as the classifier says; with it, what that stage of the track does not expect weighs less,
 as in a call.  A duty's recall counts the texts of its intents that were read as any of its intents: both ways
-of asking not to be called again stop the calls.  The gate is wrongly opened when a text of `texts`, said as
-the first words at any stage in which nobody is verified, leads to the identity check as if the person were
-there; the texts of `yes` are asked where the call begins.
+of asking not to be called again stop the calls.  Kept adds the readings to which the tracks give the same end
+(an angry contact is never called again, and may complain).  The gate is wrongly opened when a text of
+`texts`, said as the first words at any stage in which nobody is verified, leads to the identity check as if
+the person were there; the texts of `yes` are asked where the call begins.
 
 How the held-out texts were kept apart: their author saw neither the utterance bank nor the tracks' phrases,
 and their files stayed sealed until the figures were taken; the bank, the features, the thresholds and the
@@ -50,6 +51,9 @@ DUTIES = {
     "third party": ("C.other_answers",),
     "wrong number": ("C.wrong_number",),
 }
+SAME_END = {"stop calling": ("D.angry",), "complaint": ("D.angry",)}
+"""Readings to which the tracks answer as the duty wants: an apology, the end, the case held as a complaint,
+and a contact on the stop list."""
 CONFUSIONS_SHOWN = 25
 
 
@@ -116,6 +120,15 @@ def reading(wanted: list[tuple[str, str]], heard: list[dict[str, Any]]) -> dict[
             sum(found in own for own in DUTIES.values() for intent, found in pairs if intent in own),
             sum(total[intent] for own in DUTIES.values() for intent in own),
         ),
+        "duties_kept": _share(
+            sum(
+                found in (*own, *SAME_END.get(name, ()))
+                for name, own in DUTIES.items()
+                for intent, found in pairs
+                if intent in own
+            ),
+            sum(total[intent] for own in DUTIES.values() for intent in own),
+        ),
         "recall": {intent: _share(right[intent], number) for intent, number in total.items()},
         "confusions": [
             {"meant": intent, "read": found, "times": times}
@@ -160,7 +173,7 @@ def printed(figures: dict[str, Any]) -> None:
             print(f"\n{name}: {one['texts']} texts, top-1 {one['top1']}, refused {one['refused']}")
             for duty, recall in one["duties"].items():
                 print(f"  duty {duty:14}{recall}")
-            print(f"  duties together    {one['duties_together']}")
+            print(f"  duties together    {one['duties_together']}, kept {one['duties_kept']}")
             weak = sorted(one["recall"].items(), key=lambda found: (found[1], found[0]))
             print("  recall: " + "  ".join(f"{intent} {recall:.2f}" for intent, recall in weak))
             for pair in one["confusions"][:CONFUSIONS_SHOWN]:
