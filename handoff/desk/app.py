@@ -25,7 +25,7 @@ from handoff.desk.line import ADDRESS
 from handoff.desk.login import AddressLimit, Login
 from handoff.desk.parts import PARTS, Parts
 from handoff.desk.passwords import Passwords
-from handoff.desk.run_lines import Forbidden
+from handoff.desk.run_lines import Forbidden, WriteAlone
 from handoff.desk.sessions import IDLE_S, Sessions
 from handoff.staff import Staff
 from voicebot.clock import Clock
@@ -47,11 +47,12 @@ class Desk:
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
         forbidden: Forbidden,
+        write_alone: WriteAlone,
         secure: bool = False,
         idle_s: float = IDLE_S,
         passwords: Passwords | None = None,
     ) -> None:
-        """`roster` to `forbidden`: see Hub.  Without a click for `idle_s` a session is over."""
+        """`roster` to `write_alone`: see Hub.  Without a click for `idle_s` a session is over."""
         staff, passwords = Staff(store, clock), passwords or Passwords()
         self.hub = Hub(
             Floor(clock.monotonic),
@@ -62,6 +63,7 @@ class Desk:
             qualify=qualify,
             may_reveal=may_reveal,
             forbidden=forbidden,
+            write_alone=write_alone,
         )
         templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(HERE / "templates"),

@@ -112,9 +112,10 @@ class CallLog:
         """Talks whose form is missing."""
         return self._select(DeskCallRow.bridged_ms.is_not(None), DeskCallRow.wrapped_ms.is_(None))
 
-    def with_effects_due(self, campaign_id: str) -> list[DeskCall]:
-        """Calls of a campaign whose form asks for something that is not written yet."""
-        return self._select(DeskCallRow.campaign_id == campaign_id, DeskCallRow.effects_due.is_(True))
+    def with_effects_due(self, campaign_id: str | None = None) -> list[DeskCall]:
+        """Calls (of one campaign) whose form asks for something that is not written yet."""
+        of = () if campaign_id is None else (DeskCallRow.campaign_id == campaign_id,)
+        return self._select(DeskCallRow.effects_due.is_(True), *of)
 
     @property
     def _now_ms(self) -> int:

@@ -13,7 +13,7 @@ from aiohttp import WSCloseCode, web
 from handoff.agents import Agent, Unqualified
 from handoff.desk.call_log import CallLog, DeskCall
 from handoff.desk.floor import ALLOWED, Floor, Run, Wrapping
-from handoff.desk.run_lines import WENT, Forbidden, NotNow, RunLines, asked
+from handoff.desk.run_lines import WENT, Forbidden, NotNow, RunLines, WriteAlone, asked
 from handoff.desk.wrap_up import WrapUp
 from handoff.desk.writer import Writer
 from handoff.states import DeskAct
@@ -40,12 +40,14 @@ class Hub:
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
         forbidden: Forbidden,
+        write_alone: WriteAlone,
     ) -> None:
         """`roster` and `disabled` (accounts) are blocking; `may_reveal` asks the rules about a look;
-        `forbidden` says what is wrong with an agent's words."""
+        `forbidden` says what is wrong with an agent's words; `write_alone` writes to a case of no run."""
         self.floor, self._log, self._clock = floor, calls, clock
         self._roster, self._disabled = roster, disabled
         self._qualify, self._may_reveal = qualify, may_reveal
+        self._write_alone = write_alone
         self._writer = Writer()
         self.runs = RunLines(floor, calls, self._writer, clock, forbidden)
         self.pages: set[web.WebSocketResponse] = set()
@@ -212,8 +214,17 @@ class Hub:
 
     async def _keep_roster(self) -> None:
         while True:
+            await self._write_what_is_due()
             await asyncio.sleep(ROSTER_EVERY_S)
             await self.read_roster()
+
+    async def _write_what_is_due(self) -> None:
+        """What forms ask for, of campaigns that do not run any more."""
+        for call in await self._writer.kept(self._log.with_effects_due) or []:
+            if self.floor.run_of(call.campaign_id) is not None:
+                continue
+            if await self._writer.kept(self._write_alone, call.attempt_id, call.form.get("effects", {})):
+                await self._writer.kept(self._log.effects_written, call.id)
 
     async def read_roster(self) -> None:
         """Who there is now, and who was disabled: their sessions end."""

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 ANSWER_WITHIN_S = 3.0
 WENT = "lost"
 """Outcome of a call whose run ended or broke off."""
+WriteAlone = Callable[[str, Mapping[str, str | None]], bool]
+"""(attempt, effects) → written; False when the site's store does not know the attempt.  Blocking."""
 Forbidden = Callable[[str, bool], Sequence[str]]
 """(an agent's words, spoken to a contact) → why each found wording is forbidden."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from datetime import date, timedelta
+from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -16,7 +17,8 @@ from voicebot.store.audit_check import check
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 
-TODAY = date.today()
+TODAY = datetime.now(ZoneInfo("Asia/Shanghai")).date()
+"""Of the site: its zone is the one in configs/site.yaml."""
 
 
 def ask(site: SmallSite, *arguments: str) -> Any:

@@ -16,6 +16,7 @@ from handoff.agents import GateQualification
 from handoff.desk.app import Desk
 from handoff.desk.sessions import IDLE_S
 from handoff.staff import agents_in_force
+from voicebot.campaign.ledger import Ledger
 from voicebot.cli.agent_words import forbidden
 from voicebot.cli.site_store import SiteFile, SiteStore, StoreUrl, opened
 from voicebot.errors import InputError
@@ -62,6 +63,15 @@ async def _serve(
     def may_reveal(facts: Mapping[str, Any]) -> bool:
         return gate.decide("data_access", facts).allowed
 
+    ledger = Ledger(place.store, gate, place.clock, recorder_ready=lambda: False)  # it places no calls
+
+    def write_alone(attempt_id: str, effects: Mapping[str, str | None]) -> bool:
+        try:
+            ledger.apply_outcome(attempt_id, **effects)
+        except LookupError:  # of a simulated run, which has a store of its own
+            return False
+        return True
+
     desk = Desk(
         place.store,
         place.clock,
@@ -69,6 +79,7 @@ async def _serve(
         qualify=GateQualification(gate, place.clock),
         may_reveal=may_reveal,
         forbidden=forbidden,
+        write_alone=write_alone,
         secure=tls is not None or behind_proxy,
         idle_s=idle_s,
     )

@@ -310,9 +310,13 @@ class Office:
             qualify=self.why,
             may_reveal=lambda facts: bool(facts["reveal_logged"]),
             forbidden=forbidden,
+            write_alone=self.write_alone,
             secure=tls is not None,
             passwords=QUICK,
         )
+        self.known: set[str] = set()
+        "Attempts of the site's store."
+        self.alone: list[tuple[str, dict[str, str | None]]] = []
         self._stack, self._tls = AsyncExitStack(), tls
         self.port = 0
 
@@ -326,6 +330,11 @@ class Office:
 
     def why(self, agent: Agent) -> Unqualified | None:
         return EXPIRED if agent.id in self.expired else None
+
+    def write_alone(self, attempt_id: str, effects: Mapping[str, str | None]) -> bool:
+        if attempt_id in self.known:
+            self.alone.append((attempt_id, dict(effects)))
+        return attempt_id in self.known
 
     def employ(self, member_id: str, role: Role = "agent", *, must_change: bool = False) -> None:
         """Gives somebody the test's password."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
+from handoff.desk import hub
 from handoff.desk.security import POLICY
 from handoff.staff import Staff
 from sip.leg import Leg
@@ -337,7 +338,31 @@ async def test_a_run_that_breaks_off_leaves_the_form_and_what_it_asks_for_is_wri
     assert answer["calls"][0]["effects_due"] is True
     again = await office.run()
     await until(lambda: bool(again.controls.effects))
+    assert office.alone == [], "a simulated run's store is its own"
     assert again.controls.effects[0][1]["hold"] == "open_complaint"
+    end(call.debtor)
+    await call.ended
+
+
+async def test_what_a_form_asks_for_after_the_campaigns_end_goes_to_the_sites_store(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
+    run, wang = await office.run(), await available(office, "wang")
+    phone = PaperPhone({"a": answers_when_rung})
+    await until(lambda: run.queue.seats("instalment").free == 1)
+    call = run.hand_over(phone, phone.debtor())
+    await wang.sees_state("whisper")
+    await wang.act("accept")
+    await wang.sees_state("bridged")
+    await run.close()
+    form = await wang.sees(lambda view: view["wrap"])
+    office.known.add(call.attempt_id)
+    await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "INFORMED", "stop_calling": True})
+    await until(lambda: bool(office.alone), 9)
+    assert office.alone[0][1]["stop_list"] == "DEBTOR_NO_BOT"
+    await asyncio.sleep(0.3)
+    assert len(office.alone) == 1, "written once"
     end(call.debtor)
     await call.ended
 
