@@ -55,9 +55,9 @@ RUN_SLOTS = {
     "call_time": "10:15",
 }
 COMPUTES, CARRIES_SOUND = 1, 2
-"""Real-time priorities (SCHED_RR), so that other work on the machine does not count: nice values would not do, for
-each child is a session of its own and the kernel shares between sessions first.  What carries sound comes before
-what computes, as it would on a machine with nothing else to do."""
+"""Real-time priorities (SCHED_RR), so that other work on the machine does not count: nice values would not
+do, for each child is a session of its own and the kernel shares between sessions first.  What carries sound
+comes before what computes, as it would on a machine with nothing else to do."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,7 @@ class CallRig:
             [
                 *(sys.executable, "-m", "voicebot.simulate.world", "--out", str(self._folder / "world")),
                 *("--models", str(site.models), "--prompts", str(site.prompts)),
-                *("--gateways", str(math.ceil(self.lines / LINES))),
+                *("--gateways", str(math.ceil(self.lines / LINES) + 1)),  # calls go to them in turn
             ],
             logs,
         )
