@@ -26,6 +26,7 @@ from voicebot.cli import campaign_commands, unresolved_commands
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site
+from voicebot.store.audit_check import check
 from voicebot.store.states import Disposition
 from voicebot.store.stop_list import StopList
 
@@ -95,6 +96,9 @@ def test_pause_and_resume_are_in_force_within_a_second(begin: Start, site: Ledge
     assert len(nodes.invites()) == 60
     assert set(Counter(line["case"] for line in nodes.invites()).values()) == {1}
     assert Controls(site.store, WallClock(Site().zone)).find("spring").state == "done"
+    verdict = check(site.store)  # what was decided and done is chained, and signed to its end
+    assert verdict.faults == [] and verdict.unsigned == 0
+    assert verdict.decisions >= 120 and verdict.records == 60
 
 
 def test_drain_lets_every_call_go_on_to_its_end(begin: Start, site: LedgerSite) -> None:
