@@ -43,8 +43,10 @@ from typing import Any
 
 import numpy as np
 import structlog
-from answer_call import LONGEST_S, Answer, Decodes, answered, early
-from answer_material import TEXTS, Case, Studio, a_law, at_level, load_folder, noise
+from answer_asr import Decodes
+from answer_call import LONGEST_S, Answer, answered, early
+from answer_material import TEXTS, Case, Studio, load_folder
+from answer_sounds import a_law, at_level, noise
 
 from voicebot.errors import InputError, NotReady
 from voicebot.speech.asr.engine import load_engine
