@@ -21,22 +21,13 @@ from pathlib import Path
 
 from dialogs.checks import check
 from dialogs.compile import compile_track
+from dialogs.engine import engine
 from dialogs.errors import BuildFailed, TrackError
 from dialogs.manifest import Manifest
 from dialogs.track import Track
 
 ROOT = Path(__file__).resolve().parent.parent
 RASA_PYTHON = ROOT / "dialogs" / "rasa" / ".venv" / "bin" / "python"
-COMPONENTS = (
-    "pinyin.py",
-    "homophones.py",
-    "meaning.py",
-    "neighbours.py",
-    "intents.py",
-    "background.txt",
-    "guard.py",
-    "stage_rules.py",
-)
 TRAINING_LIMIT_S = 900
 """Training takes a minute of CPU; a busy machine may take many times that."""
 
@@ -95,10 +86,7 @@ def sha256_of(path: Path) -> str:
 
 def _with_components(project: str) -> str:
     """The project's hash together with the code that a model is made with."""
-    hashed = hashlib.sha256(project.encode())
-    for name in COMPONENTS:
-        hashed.update((ROOT / "dialogs" / "rasa" / name).read_bytes())
-    return hashed.hexdigest()
+    return hashlib.sha256(f"{project} {engine()}".encode()).hexdigest()
 
 
 def _built(folder: Path, made_of: str) -> Manifest | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
+from dialogs.engine import engine
 from dialogs.errors import TrackError
 from dialogs.track import SLOT, Track
 
@@ -40,7 +41,8 @@ class ManifestSlot(_Part):
 
 
 class Manifest(_Part):
-    """`digest` names what was approved; `project` and `model` are sha256 of what was built from it."""
+    """`digest` names what was approved; `project` and `model` are sha256 of what was built from it, `engine`
+    of the code that it was built for."""
 
     digest: str
     track: str
@@ -52,6 +54,7 @@ class Manifest(_Part):
     limits: dict[str, int]
     lines: dict[str, ManifestLine]
     slots: dict[str, ManifestSlot]
+    engine: str = ""
     project: str = ""
     model: str = ""
 
@@ -60,6 +63,7 @@ class Manifest(_Part):
         """The manifest of a track that is not built yet."""
         return cls(
             digest=track.digest,
+            engine=engine(),
             track=track.id,
             version=track.version,
             purpose=track.purpose,

@@ -11,6 +11,8 @@ import sys
 from pathlib import Path
 
 from dialogs.build import build
+from dialogs.engine import engine
+from dialogs.errors import TrackError
 from dialogs.manifest import Manifest
 from scripts_review.prompts import Progress, render_fixed
 from voicebot.settings import Site
@@ -50,6 +52,11 @@ def build_version(site: Site, content: TrackContent) -> Manifest:
 
 
 def is_built(site: Site, digest: str) -> bool:
-    """Whether this machine has the build."""
+    """Whether this machine has the build, made for the engine of now."""
     folder = site.tracks / digest
-    return (folder / "manifest.json").is_file() and (folder / "model.tar.gz").is_file()
+    if not (folder / "manifest.json").is_file() or not (folder / "model.tar.gz").is_file():
+        return False
+    try:
+        return Manifest.load(folder / "manifest.json").engine == engine()
+    except TrackError:  # written by another version of the program
+        return False

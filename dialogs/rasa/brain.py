@@ -19,6 +19,7 @@ from rasa.core.channels.channel import UserMessage
 from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
+from dialogs.engine import engine
 from dialogs.rasa.call_state import PLAN_FORMAT
 from dialogs.rasa.guard import Phrases, sound_of
 from dialogs.wording import spoken
@@ -42,6 +43,8 @@ class Brain:
         archive = folder / "model.tar.gz"
         if hashlib.sha256(archive.read_bytes()).hexdigest() != manifest["model"]:
             raise WrongModel(f"{folder.name[:12]}: the model is not the one that was built")
+        if manifest.get("engine") != engine():
+            raise WrongModel(f"{folder.name[:12]}: built by another version of the program; build it again")
         self._processor = Agent.load(str(archive)).processor
         self._domain = self._processor.domain
         self.plan: dict[str, Any] = self._domain.responses[PLAN][0]["custom"]

@@ -6,6 +6,7 @@ import difflib
 from pathlib import Path
 
 from dialogs.build import build, sha256_of
+from dialogs.engine import engine
 from dialogs.errors import TrackError
 from dialogs.manifest import Manifest
 from dialogs.track import Track
@@ -33,7 +34,7 @@ def approved_digest(site: Site, campaign: Campaign, approvals: Approvals) -> str
 
 
 def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manifest:
-    """The manifest of an approved version, built when it is missing.
+    """The manifest of an approved version, built when it is missing or made for an engine of before.
 
     InputError when what lies in the folder of tracks says other words than were approved, or decides by
     another model than was built of them.
@@ -42,7 +43,8 @@ def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manif
     path = site.tracks / approval.digest / "manifest.json"
     with content.unpacked() as source:
         approved = Manifest.of(Track.load(source))
-        if not path.is_file() or not (path.parent / "model.tar.gz").is_file():
+        model = path.parent / "model.tar.gz"
+        if not path.is_file() or not model.is_file() or Manifest.load(path).engine != engine():
             return build(source, site.tracks.resolve(), site.rasa_python.absolute())
     built = Manifest.load(path)
     again = f"Remove the folder; it is built again by: scripts-review prepare {approval.reference}."
@@ -50,7 +52,7 @@ def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manif
         raise InputError(
             f"what was built of {approval.reference} is not what was approved", again, path.parent
         )
-    if built.model != sha256_of(path.parent / "model.tar.gz"):
+    if built.model != sha256_of(model):
         raise InputError(
             f"the model of {approval.reference} was changed after it was built", again, path.parent
         )
