@@ -61,7 +61,11 @@ class SpeechProcess:
             *options,
         ]
         child = await Child.start("speech", command, self._logs)
-        self.engine = str((await child.ready(SPEECH_READY_S))["engine"])
+        try:
+            self.engine = str((await child.ready(SPEECH_READY_S))["engine"])
+        except BaseException:  # also when the run gives up meanwhile: nobody else knows this child
+            await child.stop()
+            raise
         return child
 
     async def recycle(self) -> None:
