@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -24,7 +26,7 @@ from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.recordings import recording_of
 from voicebot.store.records import save_record
-from voicebot.store.sealed_file import open_sealed
+from voicebot.store.sealed_file import open_sealed, seal_file
 
 SECOND = 50
 """Ticks of one write."""
@@ -100,6 +102,84 @@ def test_the_same_record_twice_is_kept_once(site: LedgerSite, tmp_path: Path) ->
     save_record(site.store, record.model_copy(update={"hold": "open_dispute"}))
     seal(site, tmp_path)
     assert check(site.store).faults == []
+
+
+def died(site: LedgerSite, folder: Path) -> tuple[str, Path]:
+    """A call whose process died: two seconds of samples that nobody holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    attempt_id = dialled(site)
+    part = part_file(folder, attempt_id, "flac")
+    part.write_bytes(bytes(2 * 32000))
+    return attempt_id, part
+
+
+def test_what_another_store_does_not_know_waits_for_its_own(
+    site: LedgerSite, clock: ManualClock, keys: KeyRing, tmp_path: Path
+) -> None:
+    """A real run dies, then a simulation with a store of its own starts, then a real run."""
+    attempt_id, _part = died(site, tmp_path / "runs" / "spring" / "one" / "recordings")
+    simulated = Store.open(f"sqlite:///{tmp_path / 'simulated.db'}", keys)
+    for _start in range(2):
+        assert salvage(tmp_path / "runs", simulated, clock) == []
+    simulated.close()
+    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, clock)] == [attempt_id]
+
+
+@pytest.mark.parametrize("full", ["finish", "content_digest"])
+def test_a_disk_that_is_still_full_at_the_next_start(
+    site: LedgerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+) -> None:
+    """No room for the sealed copy, or an error while it is read: the start after that salvages it."""
+    attempt_id, _part = died(site, tmp_path / "runs" / "spring" / "one" / "recordings")
+    with monkeypatch.context() as patch:
+        patch.setattr(f"voicebot.campaign.salvage.{full}", raising(OSError(28, "No space left on device")))
+        for _start in range(2):
+            assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, site.clock)] == [attempt_id]
+    seal(site, tmp_path)
+    assert check(site.store).faults == []
+
+
+def raising(fault: Exception) -> Callable[..., object]:
+    def fails(*_: object) -> object:
+        raise fault
+
+    return fails
+
+
+def test_a_power_cut_after_another_process_looked(site: LedgerSite, tmp_path: Path) -> None:
+    """The samples grow without the folder's time: a look at live calls must not settle the folder."""
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    attempt_id, part = died(site, folder)
+    with part.open("rb") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for _start in range(2):
+            assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, site.clock)] == [attempt_id]
+
+
+def test_what_waited_for_room_and_was_sealed_just_before_a_crash(site: LedgerSite, tmp_path: Path) -> None:
+    """The record says `unsealed`, the sealed file lies there: the row follows."""
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    claim = site.claim_one(site.enrol(row(1)))
+    site.dial(claim)
+    recording = recorded(site, folder, claim.attempt_id)
+    waits = {"path": recording.path.replace(".sealed", ".part.pcm"), "sealed": False}
+    save_record(site.store, record_of(site, claim, recording.model_copy(update=waits)))
+    assert len(salvage(tmp_path / "runs", site.store, site.clock)) == 1
+    kept = recording_of(site.store, claim.attempt_id)
+    assert kept is not None and (kept.state, str(kept.file)) == ("salvaged", recording.path)
+
+
+def test_a_sealed_one_that_is_no_sound_stops_no_run(site: LedgerSite, tmp_path: Path) -> None:
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    attempt_id = dialled(site)
+    folder.mkdir(parents=True)
+    (tmp_path / "noise").write_bytes(b"no sound at all" * 99)
+    file = folder / f"{attempt_id}.flac.sealed"
+    seal_file(tmp_path / "noise", file, site.store.keys, recording_binding(attempt_id))
+    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert file.is_file()
 
 
 def test_a_sealed_one_that_is_damaged_stops_no_run(site: LedgerSite, tmp_path: Path) -> None:

@@ -38,6 +38,11 @@ def sealed_name(part: Path) -> Path:
     return part.with_name(part.name.removesuffix(PART) + SUFFIX)
 
 
+def samples_of(sealed: Path) -> Path:
+    """The file of samples that a sealed recording was made from; it is there until it is whole."""
+    return sealed.with_name(sealed.name.removesuffix(SUFFIX) + PART)
+
+
 def attempt_of(file: Path) -> str:
     """Whose recording a file of a recordings folder is."""
     return file.name.partition(".")[0]

@@ -17,11 +17,11 @@ import structlog
 from sqlalchemy import select
 
 from voicebot.call.recording_file import (
-    CHANNELS,
     PART,
     attempt_of,
     delete_samples,
     finish,
+    samples_of,
     sealed_name,
     seconds_of,
 )
@@ -38,7 +38,9 @@ from voicebot.store.sealed_file import SUFFIX, content_digest, open_sealed
 
 log = structlog.get_logger()
 FOLDER = "recordings"
-SEEN = ".looked-through"
+DELETED = "deleted"
+SETTLED = ".settled"
+"""Stamp of a folder in which nothing is left to do, as long as nothing happens in it."""
 _STATES = Query(
     """SELECT a.id, r.state FROM attempt AS a LEFT JOIN recording AS r ON r.attempt_id = a.id
         WHERE a.id IN ?text[]"""
@@ -61,38 +63,70 @@ def salvage(
 
     Samples become a sealed recording; a sealed one that no record tells of is taken up as it is.
     """
-    found = [one for folder in _folders(runs) for one in _of_folder(folder, store, clock)]
+    found: list[Salvaged] = []
+    for folder in _folders(runs):
+        look = _Look(folder, store, clock)
+        found += look.salvaged()
+        look.stamp()
     if found:
         told(f"{len(found)} recordings of calls that broke off: sealed and kept")
     return found
 
 
 def _folders(runs: Path) -> Iterator[Path]:
-    """Those in which something happened since they were looked through."""
+    """Those that are not settled, and those in which something happened since they were."""
     for folder in sorted(runs.rglob(FOLDER)) if runs.is_dir() else ():
-        seen = folder / SEEN
-        if not seen.is_file() or seen.stat().st_mtime_ns < folder.stat().st_mtime_ns:
+        stamp = folder / SETTLED
+        if not stamp.is_file() or stamp.stat().st_mtime_ns <= folder.stat().st_mtime_ns:
             yield folder
-            seen.touch()
-            os.utime(seen)
 
 
-def _of_folder(folder: Path, store: Store, clock: Clock) -> Iterator[Salvaged]:
-    parts = sorted(folder.glob(f"*{PART}"))
-    sealed = sorted(folder.glob(f"*{SUFFIX}"))
-    known = _states(store, {attempt_of(file) for file in (*parts, *sealed)})
-    for part in parts:
-        if attempt_of(part) in known:
-            with _left(part) as left:
-                if left and (file := _sealed(part, store)) is not None:
-                    yield _kept(file, store, clock)
-                    known[attempt_of(part)] = "salvaged"
-    for file in sealed:
-        if known.get(attempt_of(file)) == "":
-            try:
-                yield _kept(file, store, clock)
-            except Unreadable as fault:  # nothing to be done but to say so
-                log.error("recording_unreadable", attempt_id=attempt_of(file), fault=str(fault))
+class _Look:
+    """One look through a folder: what can be salvaged, and whether anything is left for a later one."""
+
+    def __init__(self, folder: Path, store: Store, clock: Clock) -> None:
+        self._folder, self._store, self._clock = folder, store, clock
+        self._settled = True
+
+    def salvaged(self) -> Iterator[Salvaged]:
+        parts = sorted(self._folder.glob(f"*{PART}"))
+        sealed = sorted(self._folder.glob(f"*{SUFFIX}"))
+        attempts = {attempt_of(file) for file in (*parts, *sealed)}
+        known = _states(self._store, attempts)
+        if attempts - known.keys():  # another store's: its own next run looks here, too
+            self._settled = False
+        for part in parts:
+            if known.get(attempt_of(part), DELETED) != DELETED:
+                with _left(part) as left:
+                    if left and (file := _sealed(part, self._store)) is not None:
+                        yield from self._kept(file)
+                        known[attempt_of(part)] = "salvaged"
+        for file in sealed:  # sealed, and its process died before anybody was told
+            if known.get(attempt_of(file)) in ("", "unsealed") and not samples_of(file).is_file():
+                yield from self._kept(file)
+
+    def _kept(self, file: Path) -> Iterator[Salvaged]:
+        """One that cannot be read stops no start: there is nothing to be done but to say so."""
+        try:
+            digest, seconds = _measured(file, self._store)
+        except (Unreadable, OSError, sf.SoundFileError) as fault:
+            log.error("recording_unreadable", attempt_id=attempt_of(file), fault=type(fault).__name__)
+            self._settled = self._settled and not isinstance(fault, OSError)
+            return
+        yield _keep(file, digest, seconds, self._store, self._clock)
+
+    def stamp(self) -> None:
+        """Notes that nothing is left; samples that are still there (a call lives, no room) are left."""
+        if not self._settled:
+            return
+        stamp = self._folder / SETTLED
+        try:
+            stamp.touch()
+            os.utime(stamp)
+            if any(self._folder.glob(f"*{PART}")):  # after the stamp: what comes later is newer than it
+                stamp.unlink()
+        except OSError as fault:  # a full disk: the next start looks again
+            log.warning("recordings_not_stamped", fault=type(fault).__name__)
 
 
 def _states(store: Store, attempts: set[str]) -> dict[str, str]:
@@ -131,6 +165,9 @@ def _sealed(part: Path, store: Store) -> Path | None:
             return target
     except Unreadable:
         target.unlink()
+    except OSError as fault:
+        log.error("recording_not_salvaged", attempt_id=attempt_of(part), fault=type(fault).__name__)
+        return None
     try:
         return finish(part, store.keys)[0]
     except (OSError, sf.SoundFileError) as fault:
@@ -138,15 +175,17 @@ def _sealed(part: Path, store: Store) -> Path | None:
         return None
 
 
-def _kept(file: Path, store: Store, clock: Clock) -> Salvaged:
-    """The row and the event, in one transaction."""
-    attempt_id = attempt_of(file)
-    bound = recording_binding(attempt_id)
+def _measured(file: Path, store: Store) -> tuple[str, float]:
+    """The SHA-256 and the seconds of the audio inside."""
+    bound = recording_binding(attempt_of(file))
     digest = content_digest(file, store.keys, bound)
     with open_sealed(file, store.keys, bound) as audio, sf.SoundFile(audio) as sound:
-        assert sound.channels == CHANNELS
-        seconds = round(len(sound) / sound.samplerate, 2)
-    at_ms = moment_ms(clock.now())
+        return digest, round(len(sound) / sound.samplerate, 2)
+
+
+def _keep(file: Path, digest: str, seconds: float, store: Store, clock: Clock) -> Salvaged:
+    """The row and the event, in one transaction."""
+    attempt_id, at_ms = attempt_of(file), moment_ms(clock.now())
     with store.begin() as connection:
         query = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
         keep_recording(
