@@ -55,6 +55,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
         self.agents: dict[str, Agent] = {}
         self._barred: frozenset[str] = frozenset()
+        self._of_other_stores: set[int] = set()
+        "Calls whose attempt the site's store does not know: only a run of their campaign can write for them."
 
     async def start(self) -> None:
         """Reads who there is, and which forms are missing from before."""
@@ -219,12 +221,17 @@ class Hub:
             await self.read_roster()
 
     async def _write_what_is_due(self) -> None:
-        """What forms ask for, of campaigns that do not run any more."""
+        """What forms ask for and nobody has written yet: through the campaign's run, or without it."""
         for call in await self._writer.kept(self._log.with_effects_due) or []:
-            if self.floor.run_of(call.campaign_id) is not None:
-                continue
-            if await self._writer.kept(self._write_alone, call.attempt_id, call.form.get("effects", {})):
-                await self._writer.kept(self._log.effects_written, call.id)
+            effects = call.form.get("effects", {})
+            if (run := self.floor.run_of(call.campaign_id)) is not None:
+                await self.runs.write_effects(run, call.id, call.attempt_id, effects)
+            elif call.id not in self._of_other_stores:
+                written = await self._writer.kept(self._write_alone, call.attempt_id, effects)
+                if written:
+                    await self._writer.kept(self._log.effects_written, call.id)
+                elif written is False:
+                    self._of_other_stores.add(call.id)
 
     async def read_roster(self) -> None:
         """Who there is now, and who was disabled: their sessions end."""

@@ -202,7 +202,7 @@ class RunLines:
     async def write_effects(
         self, run: Run, number: int, attempt_id: str, effects: Mapping[str, str | None]
     ) -> None:
-        """What could not be written stays due: the campaign's next run takes it."""
+        """What could not be written stays due, and is tried again."""
         with contextlib.suppress(NotNow):
             await asked(run, "effects", {"attempt_id": attempt_id, "effects": dict(effects)})
             await self._writer.kept(self._log.effects_written, number)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -32,21 +31,6 @@ async def answers_when_rung(leg: Leg) -> None:
 
 async def rings(leg: Leg) -> None:
     leg.happened("ringing", None)
-
-
-@pytest.fixture
-async def office(tmp_path: Path, store: Store) -> AsyncIterator[Office]:
-    agents = [
-        agent_of("wang", "sip:a@127.0.0.1"),
-        agent_of("li", "sip:b@127.0.0.1"),
-        agent_of("zhou", "sip:c@127.0.0.1", "supervisor"),
-    ]
-    made = Office(tmp_path, store, agents)
-    for agent in agents:
-        made.employ(agent.id, agent.role)
-    made.employ("lin", "operations")
-    async with made:
-        yield made
 
 
 async def available(office: Office, member_id: str) -> Browser:
