@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import soundfile as sf
+from sqlalchemy import delete
 from typer.testing import CliRunner, Result
 
 from tests.campaign.site import build
@@ -18,6 +19,7 @@ from voicebot.errors import InputError
 from voicebot.store.checkpoints import CHECKPOINTS
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
+from voicebot.store.models import RecordRow
 
 __all__ = ["clock", "keys"]
 ROOT = Path(__file__).parents[2]
@@ -74,6 +76,31 @@ def test_a_store_that_is_older_than_its_checkpoints_is_told(calls: list[str]) ->
     Path("var/voicebot.db").write_bytes(before)
     result = voicebot("audit", "verify")
     assert result.exit_code == 1 and "a checkpoint knows" in " ".join(result.stdout.split())
+
+
+def test_the_sound_of_a_call_that_broke_off_is_heard_too(calls: list[str]) -> None:
+    store = Store.open("sqlite:///var/voicebot.db", KeyRing.load(Path("var/keys.json")))
+    with store.begin() as connection:
+        connection.execute(delete(RecordRow).where(RecordRow.attempt_id == calls[1]))
+    store.close()
+    assert voicebot("call", "listen", "case-2", "--why", "complaint 17", "--out", "a.flac").exit_code == 0
+    assert sf.read("a.flac")[0].shape[1] == 2
+
+
+def test_listening_overwrites_and_deletes_no_file_of_the_users(calls: list[str]) -> None:
+    Path("mine.flac").write_bytes(b"mine")
+    (file,) = Path("var").rglob(f"{calls[1]}*.sealed")
+    whole = file.read_bytes()
+    for sealed in (whole, whole[:-1], b""):
+        file.write_bytes(sealed)
+        fault = voicebot("call", "listen", calls[1], "--why", "x", "--out", "mine.flac").exception
+        assert isinstance(fault, InputError)
+        assert Path("mine.flac").read_bytes() == b"mine"
+    file.write_bytes(whole[:-1])
+    assert isinstance(
+        voicebot("call", "listen", calls[1], "--why", "x", "--out", "new.flac").exception, InputError
+    )
+    assert not Path("new.flac").exists(), "half a recording is none"
 
 
 def test_trace_and_retention(calls: list[str]) -> None:

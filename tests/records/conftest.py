@@ -12,6 +12,7 @@ from tests.campaign.site import LedgerSite, build, row
 from tests.store.stores import clock, keys, postgresql, store, store_url
 from voicebot.call.record import CallRecord, RecordingRef, Turn
 from voicebot.call.recorder import Recorder
+from voicebot.call.recording_file import part_file
 from voicebot.campaign.ledger import Claim
 from voicebot.clock import ManualClock
 from voicebot.store.audit import AuditChain
@@ -51,6 +52,21 @@ def calls(site: LedgerSite, folder: Path, n: int) -> list[str]:
         save_record(site.store, record_of(site, claim, recorded(site, folder, claim.attempt_id)))
         site.ledger.close(claim.attempt_id, Disposition.PTP, answered=True)
     return [claim.attempt_id for claim in claims]
+
+
+def dialled(site: LedgerSite) -> str:
+    claim = site.claim_one(site.enrol(row(1)))
+    site.dial(claim)
+    return claim.attempt_id
+
+
+def died(site: LedgerSite, folder: Path) -> tuple[str, Path]:
+    """A call whose process died: two seconds of samples that nobody holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    attempt_id = dialled(site)
+    part = part_file(folder, attempt_id, "flac")
+    part.write_bytes(bytes(2 * 32000))
+    return attempt_id, part
 
 
 def recorded(site: LedgerSite, folder: Path, attempt_id: str) -> RecordingRef:

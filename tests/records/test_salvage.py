@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from tests.campaign.site import LedgerSite, build, row
-from tests.records.conftest import record_of, recorded, seal
+from tests.records.conftest import dialled, died, record_of, recorded, seal
 from tests.records.killed_recorder import MOMENTS, TICKS
 from voicebot.call.recorder import Recorder
 from voicebot.call.recording_file import part_file
@@ -35,12 +35,6 @@ SECOND = 50
 @pytest.fixture
 def site(clock: ManualClock, keys: KeyRing, tmp_path: Path) -> LedgerSite:
     return build(Store.open(f"sqlite:///{tmp_path / 'store.db'}", keys), clock, tmp_path, lambda: True)
-
-
-def dialled(site: LedgerSite) -> str:
-    claim = site.claim_one(site.enrol(row(1)))
-    site.dial(claim)
-    return claim.attempt_id
 
 
 @pytest.mark.parametrize("moment", MOMENTS)
@@ -102,15 +96,6 @@ def test_the_same_record_twice_is_kept_once(site: LedgerSite, tmp_path: Path) ->
     save_record(site.store, record.model_copy(update={"hold": "open_dispute"}))
     seal(site, tmp_path)
     assert check(site.store).faults == []
-
-
-def died(site: LedgerSite, folder: Path) -> tuple[str, Path]:
-    """A call whose process died: two seconds of samples that nobody holds."""
-    folder.mkdir(parents=True, exist_ok=True)
-    attempt_id = dialled(site)
-    part = part_file(folder, attempt_id, "flac")
-    part.write_bytes(bytes(2 * 32000))
-    return attempt_id, part
 
 
 def test_what_another_store_does_not_know_waits_for_its_own(

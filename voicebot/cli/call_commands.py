@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import typer
 from rich import box
@@ -14,18 +14,18 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from voicebot.call.recording_file import audio_suffix, open_recording
 from voicebot.cli.site_store import By, actor
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.quality.call_page import talk_seconds
-from voicebot.quality.calls import find_call, list_calls, names_of_call
+from voicebot.quality.calls import find_call, find_recording, list_calls, names_of_call
 from voicebot.quality.script import print_call
 from voicebot.quality.wording import DISPOSITIONS, length
 from voicebot.settings import Site, load_site
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing, Unreadable
 from voicebot.store.looks import note_look
+from voicebot.store.recordings import open_kept
 
 STORE_FILES = ("*.sqlite", "*.db")
 """How runs name the file of their store."""
@@ -68,21 +68,32 @@ def listen(
     Who listens and why is audited first. Delete the file afterwards: it lies open.
     """
     with open_store(store, keys) as opened:
-        record = find_call(opened, call_id)
-        if record.recording is None:
-            raise InputError("this call has no recording", "Nobody answered.", key=call_id)
-        target = out or Path(f"{record.attempt_id}{audio_suffix(record.recording)}")
-        note_look(opened, WallClock(load_site().zone), actor(by), "recording", record.attempt_id, why)
+        recording = find_recording(opened, call_id)
+        target = out or Path(f"{recording.attempt_id}{recording.suffix}")
+        note_look(opened, WallClock(load_site().zone), actor(by), "recording", recording.attempt_id, why)
         try:
-            with (
-                open_recording(record.recording, record.attempt_id, opened.keys) as audio,
-                target.open("xb") as file,
-            ):
-                shutil.copyfileobj(audio, file)
+            with open_kept(recording, opened.keys) as audio:
+                _copy(audio, target)
         except Unreadable as fault:
-            target.unlink(missing_ok=True)
-            raise InputError(str(fault), "voicebot audit verify says more.", record.recording.path) from None
+            raise InputError(str(fault), "voicebot audit verify says more.", recording.file) from None
+        except FileNotFoundError:
+            do = "It lies on the machine that made the call."
+            raise InputError("the recording is not on this machine", do, recording.file) from None
     typer.echo(str(target))
+
+
+def _copy(audio: BinaryIO, target: Path) -> None:
+    """A new file with all of it, or none.  InputError when there is one of this name already."""
+    try:
+        file = target.open("xb")
+    except OSError as fault:
+        raise InputError(f"it cannot be written: {fault.strerror}", "Give another --out.", target) from None
+    try:
+        with file:
+            shutil.copyfileobj(audio, file)
+    except BaseException:
+        target.unlink()
+        raise
 
 
 @app.command("list")

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 
 from voicebot.call.record import CallRecord
 from voicebot.errors import InputError
 from voicebot.store.database import Store
-from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, RecordRow
+from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, RecordingRow, RecordRow
+from voicebot.store.recordings import KeptRecording, recording_of
 from voicebot.store.records import load_record, records
 
 SHOWN_CHOICES = 5
@@ -31,23 +32,37 @@ def list_calls(store: Store, campaign: str | None = None) -> Iterator[CallRecord
 
 def find_call(store: Store, word: str) -> CallRecord:
     """The call whose attempt id begins with `word`, or the only call of the case `word`; else InputError."""
+    return load_record(store, _find(store, word, RecordRow.attempt_id.is_not(None)))
+
+
+def find_recording(store: Store, word: str) -> KeptRecording:
+    """That of a call, found as `find_call` does; of one that broke off, too.  InputError when it has none."""
+    there = RecordRow.attempt_id.is_not(None) | RecordingRow.attempt_id.is_not(None)
+    recording = recording_of(store, _find(store, word, there))
+    if recording is None:
+        raise InputError("this call has no recording", "Nobody answered.", key=word)
+    return recording
+
+
+def _find(store: Store, word: str, there: ColumnElement[bool]) -> str:
     query = (
         select(AttemptRow.id)
-        .join(RecordRow, RecordRow.attempt_id == AttemptRow.id)
+        .outerjoin(RecordRow, RecordRow.attempt_id == AttemptRow.id)
+        .outerjoin(RecordingRow, RecordingRow.attempt_id == AttemptRow.id)
         .join(CaseRow, CaseRow.id == AttemptRow.case_pk)
-        .where(or_(AttemptRow.id.startswith(word, autoescape=True), CaseRow.case_id == word))
-        .order_by(RecordRow.saved_ms)
+        .where(there, or_(AttemptRow.id.startswith(word, autoescape=True), CaseRow.case_id == word))
+        .order_by(func.coalesce(RecordRow.saved_ms, RecordingRow.saved_ms))
     )
     with store.reading() as connection:
         found = list(connection.execute(query).scalars())
     if word in found:
-        return load_record(store, word)
+        return word
     if not found:
         raise InputError("no call has this id.", "`voicebot call list` shows them all.", key=word)
     if len(found) > 1:
         some = ", ".join(found[:SHOWN_CHOICES]) + (" …" if len(found) > SHOWN_CHOICES else "")
         raise InputError(f"{len(found)} calls fit: {some}.", "Give more of the id.", key=word)
-    return load_record(store, found[0])
+    return found[0]
 
 
 def names_by_case(store: Store, campaign_id: str) -> dict[str, tuple[str, ...]]:

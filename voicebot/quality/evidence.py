@@ -23,18 +23,19 @@ from typing import Any
 from sqlalchemy import select
 
 from voicebot.call.record import CallRecord
-from voicebot.call.recording_file import audio_suffix, open_recording
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.quality.evidence_cover import cover
 from voicebot.store.audit import AuditChain
 from voicebot.store.bulk import Bulk, Query
+from voicebot.store.chained_evidence import DELETED
 from voicebot.store.checkpoints import Checkpoint, Checkpoints, stored_checkpoints
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.looks import note_look
 from voicebot.store.models import AttemptRow, CaseRow, ReviewRow, TrackVersionRow
-from voicebot.store.records import record_text
+from voicebot.store.recordings import KeptRecording, open_kept, recording_of
+from voicebot.store.records import load_record, record_text
 from voicebot.store.reviews import AUDITED
 from voicebot.store.signatures import canonical, public_text, sign
 
@@ -54,6 +55,7 @@ _LINKS = Query(
     """SELECT seq, at, kind, subject, CAST(data AS text), previous, hash FROM audit
         WHERE seq >= ? AND seq <= ? ORDER BY seq"""
 )
+_DELETIONS = Query(f"SELECT seq FROM audit WHERE kind = '{DELETED}' AND subject = ? ORDER BY seq")
 _REVIEW_LINKS = Query(f"SELECT seq, CAST(data AS text) FROM audit WHERE kind = '{AUDITED}'")
 
 
@@ -73,6 +75,16 @@ class _Call:
     record: CallRecord | None
     decisions: list[dict[str, Any]]
     rows: Sequence[Sequence[Any]]
+    recording: KeptRecording | None
+    deletions: Sequence[int]
+    "Links that say that record and recording were deleted."
+
+    @property
+    def state(self) -> str:
+        """Why it has no transcript."""
+        if self.deletions:
+            return "deleted"
+        return "recording_only" if self.recording is not None else "nothing_kept"
 
 
 def export(
@@ -92,7 +104,11 @@ def export(
     calls = [_call(store, attempt_id, since_ms) for attempt_id, since_ms in attempts]
     files = dict(_files(store, calls))
     files["cover.html"] = cover(
-        word, [one.record for one in calls if one.record], files, clock.now()
+        word,
+        [one.record for one in calls if one.record],
+        [(one.attempt_id, one.state) for one in calls if not one.record],
+        files,
+        clock.now(),
     ).encode()
     key = store.keys.signing_key()
     manifest = {
@@ -130,14 +146,15 @@ def _attempts(store: Store, word: str) -> list[tuple[str, int]]:
 
 def _call(store: Store, attempt_id: str, since_ms: int) -> _Call:
     try:
-        record = CallRecord.model_validate_json(record_text(store, attempt_id))
+        record = load_record(store, attempt_id)
     except LookupError:
         record = None
     with store.reading() as connection:
         bulk = Bulk(connection)
         rows = bulk.rows(_ROWS, since_ms, f"%{attempt_id}%")
         decisions = [_decision(row) for row in bulk.rows(_DECISIONS, attempt_id)]
-    return _Call(attempt_id, record, decisions, rows)
+        deletions = [seq for (seq,) in bulk.rows(_DELETIONS, attempt_id)]
+    return _Call(attempt_id, record, decisions, rows, recording_of(store, attempt_id), deletions)
 
 
 def _decision(row: Sequence[Any]) -> dict[str, Any]:
@@ -150,21 +167,27 @@ def _files(store: Store, calls: Sequence[_Call]) -> Iterable[tuple[str, bytes]]:
     for one in calls:
         folder = f"calls/{one.attempt_id}"
         yield f"{folder}/decisions.json", _json(one.decisions)
-        if one.record is None:
-            continue
-        yield f"{folder}/record.json", record_text(store, one.attempt_id).encode()
-        if (recording := one.record.recording) is not None:
-            try:
-                with open_recording(recording, one.attempt_id, store.keys) as audio:
-                    yield f"{folder}/recording{audio_suffix(recording)}", audio.read()
-            except (OSError, Unreadable) as fault:
-                yield f"{folder}/recording-missing.txt", f"{type(fault).__name__}: {fault}".encode()
+        if one.record is not None:
+            yield f"{folder}/record.json", record_text(store, one.attempt_id).encode()
+        if one.recording is not None and one.recording.state != "deleted":
+            yield _sound(store, folder, one.recording)
     digests = sorted({one.record.digest for one in calls if one.record})
     reviews, links = _approvals(store, digests)
     yield from reviews
     rows = {row[0]: row for one in calls for row in one.rows}
     yield "chain/rows.json", _json([list(row) for row in rows.values()])
-    yield from _chain(store, {*links, *(row[4] for row in rows.values())})
+    deletions = {seq for one in calls for seq in one.deletions}
+    yield from _chain(store, {*links, *deletions, *(row[4] for row in rows.values())})
+
+
+def _sound(store: Store, folder: str, recording: KeptRecording) -> tuple[str, bytes]:
+    """As it is chained: what is inside the seal, or the samples that wait to be sealed."""
+    try:
+        waits = recording.state == "unsealed"
+        with recording.file.open("rb") if waits else open_kept(recording, store.keys) as audio:
+            return f"{folder}/recording{recording.suffix}", audio.read()
+    except (OSError, Unreadable) as fault:
+        return f"{folder}/recording-missing.txt", f"{type(fault).__name__}: {fault}".encode()
 
 
 def _approvals(store: Store, digests: Sequence[str]) -> tuple[list[tuple[str, bytes]], set[int]]:

@@ -13,6 +13,7 @@ from typing import Any
 from dialogs.track import digest_of
 from voicebot.errors import InputError
 from voicebot.store.audit import SEALED, link_hash
+from voicebot.store.chained_evidence import DELETED
 from voicebot.store.checkpoints import Checkpoint
 from voicebot.store.outbox import DIGEST_CHARS, decision_digest, row_digest
 from voicebot.store.records import KEPT, SALVAGED
@@ -136,12 +137,13 @@ class _Evidence:
                 sound = about["sha256"]
         yield from self._decisions(folder, decided)
         record = self._files.get(f"{folder}/record.json")
-        if (kept is None) != (record is None):
+        deleted = any(row[2:4] == [DELETED, attempt_id] for row in self._links.values())
+        if (kept is None) != (record is None) and not (deleted and record is None):
             yield f"{folder}/record.json: {'missing' if record is None else 'the chain does not know it'}"
         elif kept is not None and record is not None and _sha256(record) != kept["record"]:
             yield f"{folder}/record.json: not the one that was chained"
         recordings = [name for name in self._files if name.startswith(f"{folder}/recording.")]
-        if sound is not None and not recordings and record is not None:
+        if sound is not None and not recordings and not deleted:
             yield f"{folder}: its recording is missing"
         for name in recordings:
             if _sha256(self._files[name]) != sound:

@@ -11,9 +11,24 @@ from voicebot.call.record import CallRecord
 from voicebot.quality.call_page import call_facts
 from voicebot.quality.wording import DISPOSITIONS, SPEAKERS, length, stamp
 
+NO_TRANSCRIPT = {
+    "deleted": ("记录与录音保存期满，已删除", "record and recording were deleted when their time had come"),
+    "recording_only": ("通话中断，只有录音", "the call broke off: there is its recording alone"),
+    "nothing_kept": ("没有通话记录", "no record was kept"),
+}
 
-def cover(about: str, records: Sequence[CallRecord], files: Mapping[str, bytes], at: datetime) -> str:
-    """HTML that needs nothing but itself; it prints to PDF from any browser."""
+
+def cover(
+    about: str,
+    records: Sequence[CallRecord],
+    others: Sequence[tuple[str, str]],
+    files: Mapping[str, bytes],
+    at: datetime,
+) -> str:
+    """HTML that needs nothing but itself; it prints to PDF from any browser.
+
+    `others` are calls without a transcript: (attempt, a key of NO_TRANSCRIPT).
+    """
     pages = jinja2.Environment(
         loader=jinja2.PackageLoader("voicebot.quality"),
         autoescape=True,
@@ -25,6 +40,7 @@ def cover(about: str, records: Sequence[CallRecord], files: Mapping[str, bytes],
     return pages.get_template("evidence.html").render(
         about=about,
         calls=[(record, DISPOSITIONS[record.disposition], call_facts(record)) for record in records],
+        others=[(attempt_id, *NO_TRANSCRIPT[why]) for attempt_id, why in others],
         files=sorted(files),
         speakers=SPEAKERS,
         at=at,

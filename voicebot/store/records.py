@@ -14,6 +14,7 @@ from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
 from voicebot.store.models import AttemptRow, RecordingRow, RecordRow
 from voicebot.store.outbox import post
+from voicebot.store.recordings import KeptRecording, recording_of, recordings_of
 
 KEPT = "call_kept"
 """Event of a kept record: {"record": SHA-256 of its JSON, "recording": …, "lines": …, "handoff": …}."""
@@ -110,8 +111,9 @@ def record_digest(text: str) -> str:
 
 
 def load_record(store: Store, attempt_id: str) -> CallRecord:
-    """LookupError when the attempt has no record."""
-    return CallRecord.model_validate_json(record_text(store, attempt_id))
+    """With its recording as the store knows it now.  LookupError when the attempt has no record."""
+    record = CallRecord.model_validate_json(record_text(store, attempt_id))
+    return _located(record, recording_of(store, attempt_id))
 
 
 def record_text(store: Store, attempt_id: str) -> str:
@@ -124,14 +126,26 @@ def record_text(store: Store, attempt_id: str) -> str:
 
 
 def records(store: Store, campaign_id: str) -> Iterator[CallRecord]:
-    """All records of a campaign, in the order in which the calls ended."""
+    """All records of a campaign, in the order in which the calls ended; recordings as `load_record`'s."""
     query = select(RecordRow.attempt_id, RecordRow.record_ct).where(RecordRow.campaign_id == campaign_id)
     with store.reading() as connection:
         rows = connection.execute(query.order_by(RecordRow.saved_ms, RecordRow.attempt_id)).all()
+    found = {one.attempt_id: one for one in recordings_of(store, campaign_id)}
     return (
-        CallRecord.model_validate_json(store.keys.decrypt(row.record_ct, record_binding(row.attempt_id)))
+        _located(
+            CallRecord.model_validate_json(store.keys.decrypt(row.record_ct, record_binding(row.attempt_id))),
+            found.get(row.attempt_id),
+        )
         for row in rows
     )
+
+
+def _located(record: CallRecord, kept: KeptRecording | None) -> CallRecord:
+    """What waited for room on the disk was sealed since: the store knows where."""
+    if kept is None or record.recording is None:
+        return record
+    now = {"path": str(kept.file), "sha256": kept.sha256, "sealed": kept.state != "unsealed"}
+    return record.model_copy(update={"recording": record.recording.model_copy(update=now)})
 
 
 def _sealed(attempt_id: str) -> Any:
