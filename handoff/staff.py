@@ -63,6 +63,12 @@ class Staff:
             rows = connection.execute(select(StaffRow.__table__).order_by(StaffRow.id)).all()
         return [self._member(row) for row in rows]
 
+    def disabled(self) -> list[str]:
+        """Who is.  Nothing is opened for it: a profile that cannot be read keeps nobody logged in."""
+        query = select(StaffRow.id).where(StaffRow.enabled.is_(False))
+        with self._store.reading() as connection:
+            return list(connection.execute(query).scalars())
+
     def over(self, described: Sequence[Agent]) -> tuple[Agent, ...]:
         """The agents as they are in force.  InputError for a profile that is no agent's."""
         members = {one.id: one for one in self.all()}
@@ -176,18 +182,20 @@ def _in_force(agent: Agent, member: Member | None) -> Agent:
     profile = dict(member.profile)
     certificates = agent.certificates.model_dump() | profile.pop("certificates", {})
     changed = agent.model_dump() | profile | {"certificates": certificates}
-    return Agent.model_validate(changed | {"enabled": agent.enabled and member.enabled})
+    return _agent(changed | {"enabled": agent.enabled and member.enabled})
 
 
 def _made(member: Member) -> Agent:
+    return _agent({**member.profile, "id": member.id, "role": member.role, "enabled": member.enabled})
+
+
+def _agent(fields: Mapping[str, Any]) -> Agent:
     try:
-        return Agent.model_validate(
-            {**member.profile, "id": member.id, "role": member.role, "enabled": member.enabled}
-        )
+        return Agent.model_validate(fields)
     except ValidationError as fault:
         first = fault.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
-        raise InputError(f"agent {member.id}: {first['msg']}", "Add the agent again.", key=key) from None
+        raise InputError(f"agent {fields['id']}: {first['msg']}", "Add the agent again.", key=key) from None
 
 
 def _binding(member_id: str) -> str:

@@ -59,7 +59,7 @@ class Desk:
             CallLog(store, clock),
             clock,
             roster=roster,
-            disabled=lambda: [one.id for one in staff.all() if not one.enabled],
+            disabled=staff.disabled,
             qualify=qualify,
             may_reveal=may_reveal,
             forbidden=forbidden,

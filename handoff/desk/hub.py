@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -12,6 +12,7 @@ from aiohttp import WSCloseCode, web
 
 from handoff.agents import Agent, Unqualified
 from handoff.desk.call_log import CallLog, DeskCall
+from handoff.desk.errands import Errands, attempted
 from handoff.desk.floor import ALLOWED, Floor, Run, Wrapping
 from handoff.desk.run_lines import WENT, Forbidden, NotNow, RunLines, WriteAlone, asked
 from handoff.desk.wrap_up import WrapUp
@@ -19,6 +20,7 @@ from handoff.desk.writer import Writer
 from handoff.states import DeskAct
 from voicebot.clock import Clock
 from voicebot.errors import InputError
+from voicebot.store.encryption import Unreadable
 
 log = structlog.get_logger()
 
@@ -52,9 +54,9 @@ class Hub:
         self.runs = RunLines(floor, calls, self._writer, clock, forbidden)
         self.pages: set[web.WebSocketResponse] = set()
         "Lines of open pages: closed when the desk ends."
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
         self.agents: dict[str, Agent] = {}
-        self._barred: frozenset[str] = frozenset()
+        self._disabled_now: frozenset[str] = frozenset()
         self._of_other_stores: set[int] = set()
         "Calls whose attempt the site's store does not know: only a run of their campaign can write for them."
 
@@ -64,13 +66,11 @@ class Hub:
         await self.runs.start()
         for call in await self._writer.written(self._log.not_wrapped_up):
             self.floor.person(call.agent_id).wrapping = _left_over(call)
-        for work in (self._keep_runs_told(), self._keep_roster()):
-            self._do(work)
+        self._errands.do("presence", self._keep_runs_told())
+        self._errands.do("roster", self._keep_roster())
 
     async def stop(self) -> None:
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._errands.stop()
         await self.runs.stop()
         for page in list(self.pages):
             await page.close(code=WSCloseCode.GOING_AWAY)
@@ -86,7 +86,8 @@ class Hub:
 
     def is_barred(self, member_id: str) -> bool:
         """Was disabled."""
-        return member_id in self._barred
+        agent = self.agents.get(member_id)
+        return member_id in self._disabled_now or (agent is not None and not agent.enabled)
 
     async def calls_today(self, member_id: str) -> list[DeskCall]:
         """The agent's calls since midnight, the newest first."""
@@ -198,14 +199,17 @@ class Hub:
         news = self.floor.watch()
         try:
             while True:
-                for run in list(self.floor.runs.values()):
-                    await self._tell_presence(run)
+                await attempted("presence", self._tell_runs)
                 news.clear()
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(LOOK_S):
                         await news.wait()
         finally:
             self.floor.unwatch(news)
+
+    async def _tell_runs(self) -> None:
+        for run in list(self.floor.runs.values()):
+            await self._tell_presence(run)
 
     async def _tell_presence(self, run: Run) -> None:
         wanted = self.floor.presence_for(run)
@@ -216,9 +220,9 @@ class Hub:
 
     async def _keep_roster(self) -> None:
         while True:
-            await self._write_what_is_due()
+            await attempted("effects_due", self._write_what_is_due)
             await asyncio.sleep(ROSTER_EVERY_S)
-            await self.read_roster()
+            await attempted("roster", self.read_roster)
 
     async def _write_what_is_due(self) -> None:
         """What forms ask for and nobody has written yet: through the campaign's run, or without it."""
@@ -234,25 +238,18 @@ class Hub:
                     self._of_other_stores.add(call.id)
 
     async def read_roster(self) -> None:
-        """Who there is now, and who was disabled: their sessions end."""
+        """Who there is now, and who was disabled: their sessions end, also when a profile cannot be read."""
+        if (disabled := await self._writer.kept(self._disabled)) is not None:
+            self._disabled_now = frozenset(disabled)
         try:
-            agents, disabled = (
-                await self._writer.written(self._roster),
-                await self._writer.written(self._disabled),
-            )
-        except InputError as fault:
+            agents = await self._writer.written(self._roster)
+        except (InputError, Unreadable) as fault:
             log.warning("roster_not_read", fault=type(fault).__name__)
             return
-        self._barred = frozenset(disabled) | {agent.id for agent in agents if not agent.enabled}
         known = {agent.id: agent for agent in agents}
         if known != self.agents:
             self.agents = known
             self.floor.changed()
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
 
 
 def _left_over(call: DeskCall) -> Wrapping:

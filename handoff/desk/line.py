@@ -78,12 +78,26 @@ class RunLine:
                 log.info("desk_gone")
 
     async def _tell(self, line: aiohttp.ClientWebSocketResponse) -> None:
-        for message in self._side.greeting():
+        try:
+            greeting = self._side.greeting()
+        except Exception as fault:  # its type only; the run comes again, and greets anew
+            log.error("no_greeting_for_the_desk", fault=type(fault).__name__)
+            await line.close()
+            return
+        for message in greeting:
             await line.send_json(message)
         while not line.closed:
-            for message in self._side.news():
+            for message in self._news():
                 await line.send_json(message)
             await asyncio.sleep(FLOOR_S / 5)
+
+    def _news(self) -> list[dict[str, Any]]:
+        """A fault is said and the line goes on: what it kept back comes with the next news."""
+        try:
+            return self._side.news()
+        except Exception as fault:  # its type only: news hold values of a case
+            log.error("no_news_for_the_desk", fault=type(fault).__name__)
+            return []
 
     async def _answer(self, line: aiohttp.ClientWebSocketResponse, message: dict[str, Any]) -> None:
         number, kind = message.pop("n", None), message.pop("kind", "")

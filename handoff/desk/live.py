@@ -7,12 +7,15 @@ import contextlib
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from aiohttp import WSCloseCode, web
 
 from handoff.desk.parts import PARTS, Parts, answer
 from handoff.desk.security import COOKIE, session_of
 from handoff.desk.sessions import Session
 from handoff.desk.views import agent_view, operations_view, supervisor_view
+
+log = structlog.get_logger()
 
 LOOK_S = 1.0
 TOGETHER_S = 0.05
@@ -74,6 +77,15 @@ async def _tell(request: web.Request, session: Session, view: View) -> web.WebSo
     return line
 
 
+def _seen(view: View) -> dict[str, Any] | None:
+    """None: this once it cannot be told; the page gets the next."""
+    try:
+        return view()
+    except Exception as fault:  # its type only: a view holds values of a case
+        log.error("page_not_told", fault=type(fault).__name__)
+        return None
+
+
 async def _keep_told(line: web.WebSocketResponse, parts: Parts, token: str | None, view: View) -> None:
     floor, news, before = parts.hub.floor, parts.hub.floor.watch(), -1
     try:
@@ -84,7 +96,8 @@ async def _keep_told(line: web.WebSocketResponse, parts: Parts, token: str | Non
                 return
             if floor.version != before:
                 before = floor.version
-                await line.send_json(view())
+                if (shown := _seen(view)) is not None:
+                    await line.send_json(shown)
                 await asyncio.sleep(TOGETHER_S)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):

@@ -7,6 +7,7 @@ import json
 import secrets
 from typing import Any
 
+import structlog
 from aiohttp import web
 
 from handoff.desk.actions import RevealReason
@@ -28,6 +29,10 @@ from handoff.desk.sessions import Session
 from handoff.desk.words import LANGUAGES, Words
 from handoff.desk.wrap_up import Came
 from handoff.staff import Role
+from voicebot.errors import InputError
+from voicebot.store.encryption import Unreadable
+
+log = structlog.get_logger()
 
 LOGIN_AGAIN_S = 600
 
@@ -60,6 +65,9 @@ async def login(request: web.Request) -> web.Response:
         who = await asyncio.to_thread(parts.login.check, name, password, agents)
     except Refused as fault:
         return _login_form(request, str(fault), status=403, name=name)
+    except (InputError, Unreadable) as fault:
+        log.error("login_not_checked", fault=type(fault).__name__)
+        return _login_form(request, "store_down", status=503, name=name)
     token, session = parts.sessions.begin(who.id, who.name, who.role, must_change=who.must_change)
     answer = web.HTTPSeeOther("/password" if session.must_change else HOME[session.role])
     _set_cookie(parts, answer, COOKIE, token)

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from aiohttp import WSCloseCode, WSMsgType, web
 
 from handoff.card import STEP, TURNS, Card, CardTurn
 from handoff.desk.call_log import CallLog
+from handoff.desk.errands import Errands
 from handoff.desk.floor import Call, Floor, Run, Wrapping
 from handoff.desk.writer import Writer
 from handoff.states import HandoffState
@@ -55,7 +56,7 @@ class RunLines:
         self._lines: dict[int, web.WebSocketResponse] = {}
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
 
     async def start(self) -> None:
         """Makes ready what takes a while: the rules about words."""
@@ -64,9 +65,7 @@ class RunLines:
     async def stop(self) -> None:
         for line in list(self._lines.values()):
             await line.close(code=WSCloseCode.GOING_AWAY)
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._errands.stop()
 
     async def serve(self, request: web.Request) -> web.WebSocketResponse:
         """One run, from its hello until it is gone."""
@@ -123,7 +122,7 @@ class RunLines:
         run.campaign, run.campaign_id = message["campaign"], message["campaign_id"]
         run.simulated, run.queues = message["simulated"], message["queues"]
         run.ahead = datetime.fromisoformat(message["now"]) - self._clock.now()
-        self._do(self._write_effects_due(run))
+        self._errands.do("effects_due", self._write_effects_due(run))
         log.info("run_came", campaign_id=run.campaign_id)
 
     async def _hear_of(self, run: Run, call: Call, kind: str, message: Mapping[str, Any]) -> None:
@@ -142,7 +141,7 @@ class RunLines:
             case _ if kind == TURNS:
                 turns = [CardTurn.model_validate(turn) for turn in message["turns"]]
                 call.turns.extend(turns)
-                self._do(self._judge(call, turns))
+                self._errands.do("judge", self._judge(call, turns))
             case _ if kind == STEP:
                 call.take_step(message["state"], message["detail"])
             case _:
@@ -210,8 +209,3 @@ class RunLines:
     async def _write_effects_due(self, run: Run) -> None:
         for call in await self._writer.kept(self._log.with_effects_due, run.campaign_id) or []:
             await self.write_effects(run, call.id, call.attempt_id, call.form.get("effects", {}))
-
-    def _do(self, work: Coroutine[Any, Any, None]) -> None:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)

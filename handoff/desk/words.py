@@ -26,6 +26,7 @@ _TABLE: dict[str, tuple[str, str]] = {
     "said_wrong": ("工号或密码不正确。", "Account or password is wrong."),
     "said_locked": ("密码多次错误，账号已锁定 15 分钟。", "Too many wrong passwords: locked for 15 minutes."),
     "said_too_often": ("登录太频繁，请一分钟后再试。", "Too many logins: try again in a minute."),
+    "said_store_down": ("暂时无法登录，请稍后再试。", "Logging in is not possible now: try again later."),
     "said_expired": ("页面已过期，请重新登录。", "The page was too old: please log in again."),
     "said_not_the_same": ("两次输入的新密码不一致。", "The two new passwords differ."),
     "said_too_weak": (

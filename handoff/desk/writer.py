@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import structlog
 
 from voicebot.errors import InputError
+from voicebot.store.encryption import Unreadable
 
 log = structlog.get_logger()
 T = TypeVar("T")
@@ -26,10 +27,10 @@ class Writer:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
 
     async def kept(self, work: Callable[..., T], *arguments: Any) -> T | None:
-        """None when the store does not take it: said in the log, and the desk goes on."""
+        """None when the store does not take or give it: said in the log, and the desk goes on."""
         try:
             return await self.written(work, *arguments)
-        except InputError as fault:
+        except (InputError, Unreadable) as fault:
             log.error("not_written", work=work.__name__, fault=type(fault).__name__)
             return None
 

@@ -17,6 +17,7 @@ import structlog
 from handoff import card as desk
 from handoff.agents import Agent
 from handoff.card import Briefing, Deed
+from handoff.desk.errands import attempted
 from handoff.queue import AgentQueue
 from handoff.seat_line import BRIDGED, RELEASE, RESERVE
 from voicebot.campaign.control import Wish
@@ -194,14 +195,20 @@ class RunAtDesk:
                 self._lost_at = None
                 self._take_presence({})
             if self._connected:
-                with contextlib.suppress(InputError, OSError, RuntimeError):  # numbers for a person
-                    self._progress = await self._controls.progress()
+                await attempted("progress", self._count)
             if self._now() - roster_at > ROSTER_EVERY_S:
                 roster_at = self._now()
-                if (agents := await self._controls.roster()) is not None:
-                    self._queue.revise(agents)
+                await attempted("roster", self._revise)
 
     # ---- inside
+
+    async def _count(self) -> None:
+        with contextlib.suppress(InputError, OSError, RuntimeError):  # numbers for a person
+            self._progress = await self._controls.progress()
+
+    async def _revise(self) -> None:
+        if (agents := await self._controls.roster()) is not None:
+            self._queue.revise(agents)
 
     def _say(self, kind: str, **body: Any) -> None:
         if self._connected:

@@ -17,6 +17,7 @@ from voicebot.campaign.supervisor import Supervisor
 from voicebot.clock import Clock
 from voicebot.errors import InputError
 from voicebot.store.database import Store
+from voicebot.store.encryption import Unreadable
 
 log = structlog.get_logger()
 
@@ -80,6 +81,6 @@ class DeskControls:
         """File and register as they are now; a fault in them leaves the agents as they were."""
         try:
             return await asyncio.to_thread(self._roster)
-        except InputError as fault:
+        except (InputError, Unreadable) as fault:
             log.warning("roster_not_read", fault=type(fault).__name__)
             return None

@@ -38,8 +38,8 @@ def rotate(
     """Make a new active key, and wrap the data key of every recording with it.
 
     Recordings are not sealed anew: 61 bytes of each file change. If it breaks off, `voicebot keys rewrap`
-    goes on. Processes that run keep the old key until they start again; what they seal stays readable. Back
-    the ring's file up afterwards.
+    goes on. Processes that run keep the old key until they start again; what they seal stays readable, and
+    they read what the new one seals. Back the ring's file up afterwards.
     """
     if os.environ.get(ENVIRONMENT):
         raise InputError("the key ring is in the environment", "Rotate it where it is kept.", key=ENVIRONMENT)

@@ -35,10 +35,11 @@ class Unreadable(RuntimeError):
 class KeyRing:
     """Master keys by version, and one index key that never changes (look-ups depend on it)."""
 
-    def __init__(self, active: int, keys: dict[int, bytes], index: bytes) -> None:
+    def __init__(self, active: int, keys: dict[int, bytes], index: bytes, file: Path | None = None) -> None:
+        """`file`: where keys are looked for that other processes have added since."""
         if active not in keys or not 0 < active < 256:
             raise ValueError("the active key is not on the ring")
-        self._active = active
+        self._active, self._file = active, file
         self._ciphers = {version: AESGCM(_derive(key, b"column")) for version, key in keys.items()}
         self._wrapping = {version: AESGCM(_derive(key, b"recording")) for version, key in keys.items()}
         self._keys, self._index_master = keys, index
@@ -48,7 +49,7 @@ class KeyRing:
     @classmethod
     def create(cls, path: Path) -> KeyRing:
         """A new ring in a new file that only its owner may read.  FileExistsError when there is one."""
-        ring = cls(1, {1: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES))
+        ring = cls(1, {1: os.urandom(KEY_BYTES)}, os.urandom(KEY_BYTES), path)
         path.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(handle, "w") as file:
@@ -58,9 +59,9 @@ class KeyRing:
     @classmethod
     def load(cls, path: Path) -> KeyRing:
         """The ring of the environment or of a file.  InputError when it is missing or damaged."""
-        text, where = os.environ.get(ENVIRONMENT), f"environment {ENVIRONMENT}"
+        text, where, file = os.environ.get(ENVIRONMENT), f"environment {ENVIRONMENT}", None
         if text is None:
-            where = str(path)
+            where, file = str(path), path
             try:
                 text = path.read_text()
             except OSError:
@@ -72,7 +73,7 @@ class KeyRing:
             index = base64.b64decode(data["index"])
             if any(len(key) != KEY_BYTES for key in (*keys.values(), index)):
                 raise ValueError("a key has the wrong length")
-            return cls(int(data["active"]), keys, index)
+            return cls(int(data["active"]), keys, index, file)
         except (ValueError, KeyError, TypeError, AttributeError):
             raise InputError("the key file is damaged", "Restore it from the back-up.", where) from None
 
@@ -89,7 +90,8 @@ class KeyRing:
     def rotated(self) -> KeyRing:
         """This ring with a new active key; what older keys sealed stays readable."""
         version = max(self._keys) + 1
-        return KeyRing(version, {**self._keys, version: os.urandom(KEY_BYTES)}, self._index_master)
+        new = {**self._keys, version: os.urandom(KEY_BYTES)}
+        return KeyRing(version, new, self._index_master, self._file)
 
     def without(self, version: int) -> KeyRing:
         """This ring without an old key.  ValueError for the active one."""
@@ -114,7 +116,7 @@ class KeyRing:
 
     def unwrap(self, data: bytes, bound_to: str) -> bytes:
         """The data key.  Unreadable when anything is wrong with it."""
-        cipher = self._wrapping.get(data[0]) if data else None
+        cipher = self._cipher(self._wrapping, data)
         if cipher is None:
             raise Unreadable("the data key was wrapped with a key that is not on the ring")
         try:
@@ -128,14 +130,30 @@ class KeyRing:
         master = self._keys[self._active if version is None else version]
         return Ed25519PrivateKey.from_private_bytes(_derive(master, b"site-signature"))
 
+    def _cipher(self, of: dict[int, AESGCM], data: bytes) -> AESGCM | None:
+        """The cipher that sealed `data`.  None: its key is neither on the ring nor in the ring's file."""
+        if data and data[0] not in of and self._file is not None:
+            self._learn(self._file)
+        return of.get(data[0]) if data else None
+
+    def _learn(self, file: Path) -> None:
+        """Takes over keys that a rotation added; what this process seals stays under its own."""
+        try:
+            now = KeyRing.load(file)
+        except InputError:
+            return
+        for version in now._keys.keys() - self._keys.keys():
+            self._ciphers[version], self._wrapping[version] = now._ciphers[version], now._wrapping[version]
+        self._keys = now._keys | self._keys
+
     def _as_json(self) -> str:
         keys = {str(version): base64.b64encode(key).decode() for version, key in self._keys.items()}
         ring = {"active": self._active, "keys": keys, "index": base64.b64encode(self._index_master).decode()}
         return json.dumps(ring, indent=1)
 
-    def __reduce__(self) -> tuple[type[KeyRing], tuple[int, dict[int, bytes], bytes]]:
+    def __reduce__(self) -> tuple[type[KeyRing], tuple[int, dict[int, bytes], bytes, Path | None]]:
         """Through a pipe to a process of ours that seals rows; never to a file."""
-        return KeyRing, (self._active, self._keys, self._index_master)
+        return KeyRing, (self._active, self._keys, self._index_master, self._file)
 
     def encrypt(self, text: str, bound_to: str) -> bytes:
         """Version byte + nonce + ciphertext.  `bound_to` is "table.column:row"."""
@@ -145,7 +163,7 @@ class KeyRing:
 
     def decrypt(self, data: bytes, bound_to: str) -> str:
         """The text.  Unreadable when anything is wrong with it."""
-        cipher = self._ciphers.get(data[0]) if data else None
+        cipher = self._cipher(self._ciphers, data)
         if cipher is None:
             raise Unreadable("the value was sealed with a key that is not on the ring")
         try:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import update
 
 from handoff.desk import hub
-from tests.handoff.desk.office import Browser, HandedOver, Office, RunInTown, until
+from handoff.staff import Staff
+from tests.handoff.desk.office import Browser, HandedOver, Office, RunInTown, agent_of, until
 from tests.handoff.desk.test_desk import answers_when_rung, available
 from tests.handoff.paper_phone import PaperPhone, end
+from voicebot.campaign import at_desk
 from voicebot.errors import InputError
+from voicebot.store.database import Store
+from voicebot.store.encryption import KeyRing
+from voicebot.store.models import StaffRow
 
 
 async def talking(office: Office, run: RunInTown, wang: Browser) -> tuple[HandedOver, PaperPhone]:
@@ -68,3 +75,77 @@ async def test_what_the_sites_store_does_not_know_is_tried_once_and_waits_for_it
     await until(lambda: bool(again.controls.effects))
     end(call.debtor)
     await call.ended
+
+
+async def closed(page: Browser) -> None:
+    await until(lambda: page.line is not None and page.line.closed)
+
+
+async def test_after_a_rotation_of_the_keys_a_running_desk_reads_disables_and_lets_in(
+    office: Office, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
+    wang = await available(office, "wang")
+    keys = KeyRing.load(tmp_path / "keys.json").rotated()
+    keys.save(tmp_path / "keys.json")
+    other = Store.open(f"sqlite:///{tmp_path / 'desk.db'}", keys)
+    staff = Staff(other, office.clock)
+    staff.put("li", "agent", {"name": "李思远"}, "test", "agent_changed")
+    await office.somebody("li")
+    staff.set_enabled("wang", "agent", False, "test")
+    other.close()
+    await closed(wang)
+
+
+async def test_a_profile_that_cannot_be_read_keeps_nobody_logged_in_and_the_login_says_so(
+    office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
+    wang = await available(office, "wang")
+    staff = Staff(store, office.clock)
+
+    def spoil() -> None:
+        with store.begin() as connection:
+            connection.execute(update(StaffRow).where(StaffRow.id == "li").values(profile_ct=b"?"))
+
+    def roster() -> Any:
+        return staff.over(office.agents)
+
+    monkeypatch.setattr(office.hub, "_roster", roster)
+    spoil()
+    stranger = Browser(office)
+    assert (await stranger.log_in("li"))[0] == 503
+    await stranger.close()
+    staff.set_enabled("wang", "agent", False, "test")
+    await closed(wang)
+
+
+async def test_a_fault_in_one_round_ends_neither_the_roster_nor_the_page_nor_a_runs_news(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.05)
+    monkeypatch.setattr(at_desk, "ROSTER_EVERY_S", 0.05)
+    run, wang = await office.run(), await available(office, "wang")
+    failed: set[str] = set()
+
+    def fails(what: str, part: Any, name: str) -> None:
+        real = getattr(part, name)
+
+        def once(*arguments: Any) -> Any:
+            if what not in failed:
+                failed.add(what)
+                raise KeyError(what)
+            return real(*arguments)
+
+        monkeypatch.setattr(part, name, once)
+
+    fails("roster", office.hub, "_roster")
+    fails("qualify", office.hub, "_qualify")
+    fails("news", run.at_desk, "news")
+    fails("run's roster", run.controls, "roster")
+    office.hub.floor.changed()
+    await until(lambda: len(failed) == 4)
+    run.controls.staff = [agent_of("wang", enabled=False)]
+    await until(lambda: run.queue.seats("instalment").here == 0)
+    office.agents[0] = agent_of("wang", enabled=False)
+    await closed(wang)
