@@ -115,7 +115,7 @@ def test_wrong_site_settings(site: SmallSite) -> None:
     site.command("voicebot", "run", site.campaign()).refused("configs/site.yaml:1 (workers)", "integer")
     site.settings("asr:\n  engine: siri\n")
     site.command("scripts-review", "list").refused(
-        "configs/site.yaml:2 (asr.engine)", "'auto', 'whisper' or 'vosk'"
+        "configs/site.yaml:2 (asr.engine)", "'auto', 'whisper', 'vosk' or 'vosk-server'"
     )
     site.settings("1: x\n")
     site.command("voicebot", "run", site.campaign()).refused("configs/site.yaml")
