@@ -103,6 +103,25 @@ def test_listening_overwrites_and_deletes_no_file_of_the_users(calls: list[str])
     assert not Path("new.flac").exists(), "half a recording is none"
 
 
+def test_retention_names_what_is_not_on_this_machine(
+    calls: list[str], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock.advance(6 * 366 * 86400)
+    monkeypatch.setattr("voicebot.cli.site_store.WallClock", lambda _zone: clock)
+    (file,) = Path("var").rglob(f"{calls[1]}*.sealed")
+    file.rename("elsewhere")
+    run = voicebot("retention", "run", "--yes", "--json")
+    told = json.loads(run.stdout)
+    assert run.exit_code == 1 and file.name in told["not_deleted"][calls[1]]
+    assert told["deleted"] == [calls[0], calls[2]]
+    assert json.loads(voicebot("retention", "run", "--yes", "--lost", "--json").stdout) == {
+        "deleted": [calls[1]],
+        "not_deleted": {},
+        "kept": {},
+    }
+    assert voicebot("audit", "verify").exit_code == 0
+
+
 def test_trace_and_retention(calls: list[str]) -> None:
     (found,) = json.loads(voicebot("trace", "13800000002", "--around", "2026-03-02", "--json").stdout)
     assert found["attempt_id"] == calls[1] and found["bot"].startswith("reminder@3")
