@@ -16,7 +16,7 @@ import soundfile as sf
 from voicebot.call.record import RecordingRef
 from voicebot.store.bindings import recording_binding
 from voicebot.store.encryption import KeyRing, Unreadable
-from voicebot.store.sealed_file import SUFFIX, open_sealed, seal_file, unfinished
+from voicebot.store.sealed_file import SUFFIX, open_content, seal_file, unfinished
 
 Format = Literal["flac", "opus"]
 SAMPLE_RATE = 8000
@@ -86,13 +86,14 @@ def _encoded(part: Path) -> Path:
 
 
 def open_recording(recording: RecordingRef, attempt_id: str, keys: KeyRing) -> io.BufferedReader:
-    """The audio file inside a sealed recording, to read and to seek in: soundfile takes it as it is.
+    """The audio file inside a recording, to read and to seek in: soundfile takes it as it is.
 
+    One from before recordings were sealed is opened as it lies.
     Unreadable when it is damaged, another call's or not sealed yet; OSError when it is not there.
     """
     if not recording.sealed:
         raise Unreadable("the recording waits for room on the disk to be sealed")
-    return open_sealed(Path(recording.path), keys, recording_binding(attempt_id))
+    return open_content(Path(recording.path), keys, recording_binding(attempt_id))
 
 
 def audio_suffix(recording: RecordingRef) -> str:

@@ -33,6 +33,7 @@ from voicebot.campaign.nodes import Nodes
 from voicebot.campaign.pacing.alarms import Alarm, Alarms
 from voicebot.campaign.pacing.campaign_pacing import CampaignPacing
 from voicebot.campaign.pacing_memory import PacingMemory
+from voicebot.campaign.plain_recordings import seal_plain
 from voicebot.campaign.progress import RefusedRow
 from voicebot.campaign.reports import Watcher
 from voicebot.campaign.salvage import salvage
@@ -186,6 +187,7 @@ class CampaignRun:
 
     def _campaign_id(self, ledger: Ledger, digest: str) -> str:
         take_over(self.store, ledger, self._journals, self.tell, sole_owner=self.sole_owner)
+        seal_plain(self.site.runs, self.store, self.clock, self.tell)
         salvage(self.site.runs, self.store, self.clock, self.tell)
         note_configuration(self.store, self.clock, self.campaign.name, self._configuration)
         if self.joins is not None:

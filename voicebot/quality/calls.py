@@ -11,8 +11,8 @@ from voicebot.call.record import CallRecord
 from voicebot.errors import InputError
 from voicebot.store.database import Store
 from voicebot.store.models import AttemptRow, CampaignRow, CaseRow, ContactRow, RecordingRow, RecordRow
-from voicebot.store.recordings import KeptRecording, recording_of
-from voicebot.store.records import load_record, records
+from voicebot.store.recordings import KeptRecording
+from voicebot.store.records import load_record, recording_of_call, records
 
 SHOWN_CHOICES = 5
 
@@ -38,7 +38,7 @@ def find_call(store: Store, word: str) -> CallRecord:
 def find_recording(store: Store, word: str) -> KeptRecording:
     """That of a call, found as `find_call` does; of one that broke off, too.  InputError when it has none."""
     there = RecordRow.attempt_id.is_not(None) | RecordingRow.attempt_id.is_not(None)
-    recording = recording_of(store, _find(store, word, there))
+    recording = recording_of_call(store, _find(store, word, there))
     if recording is None:
         raise InputError("this call has no recording", "Nobody answered.", key=word)
     return recording

@@ -34,8 +34,8 @@ from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.looks import note_look
 from voicebot.store.models import AttemptRow, CaseRow, ReviewRow, TrackVersionRow
-from voicebot.store.recordings import KeptRecording, open_kept, recording_of
-from voicebot.store.records import load_record, record_text
+from voicebot.store.recordings import KeptRecording, open_kept
+from voicebot.store.records import load_record, record_text, recording_of_call
 from voicebot.store.reviews import AUDITED
 from voicebot.store.signatures import canonical, public_text, sign
 
@@ -154,7 +154,7 @@ def _call(store: Store, attempt_id: str, since_ms: int) -> _Call:
         rows = bulk.rows(_ROWS, since_ms, f"%{attempt_id}%")
         decisions = [_decision(row) for row in bulk.rows(_DECISIONS, attempt_id)]
         deletions = [seq for (seq,) in bulk.rows(_DELETIONS, attempt_id)]
-    return _Call(attempt_id, record, decisions, rows, recording_of(store, attempt_id), deletions)
+    return _Call(attempt_id, record, decisions, rows, recording_of_call(store, attempt_id), deletions)
 
 
 def _decision(row: Sequence[Any]) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from voicebot.store.bindings import recording_binding
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing, Unreadable
 from voicebot.store.models import RecordingRow
-from voicebot.store.sealed_file import SUFFIX, open_sealed, rewrap
+from voicebot.store.sealed_file import SUFFIX, open_content, rewrap
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def open_kept(one: KeptRecording, keys: KeyRing) -> io.BufferedReader:
         raise Unreadable("the recording was deleted when its time had come")
     if one.state == "unsealed":
         raise Unreadable("the recording waits for room on the disk to be sealed")
-    return open_sealed(one.file, keys, recording_binding(one.attempt_id))
+    return open_content(one.file, keys, recording_binding(one.attempt_id))
 
 
 def kept_recordings(store: Store) -> list[KeptRecording]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, delete, insert, select
@@ -20,7 +21,7 @@ KEPT = "call_kept"
 """Event of a kept record: {"record": SHA-256 of its JSON, "recording": …, "lines": …, "handoff": …}."""
 
 SALVAGED = "recording_salvaged"
-"""Event of a recording that was sealed after its process died: {"sha256", "seconds"}."""
+"""Event of a recording that was sealed later than at its call's end: {"sha256", "seconds"}."""
 _OF_HANDOFF = {"agent", "queue", "result", "asked_s", "bridged_s", "ended_s"}
 
 
@@ -114,6 +115,20 @@ def load_record(store: Store, attempt_id: str) -> CallRecord:
     """With its recording as the store knows it now.  LookupError when the attempt has no record."""
     record = CallRecord.model_validate_json(record_text(store, attempt_id))
     return _located(record, recording_of(store, attempt_id))
+
+
+def recording_of_call(store: Store, attempt_id: str) -> KeptRecording | None:
+    """As `recording_of`; of a call from before recordings had rows, as its record says."""
+    if (kept := recording_of(store, attempt_id)) is not None:
+        return kept
+    try:
+        record = load_record(store, attempt_id)
+    except LookupError:
+        return None
+    if (said := record.recording) is None:
+        return None
+    saved_ms = moment_ms(record.ended_at)
+    return KeptRecording(attempt_id, Path(said.path), said.sha256, said.seconds, "sealed", saved_ms)
 
 
 def record_text(store: Store, attempt_id: str) -> str:

@@ -69,6 +69,13 @@ def open_sealed(path: Path, keys: KeyRing, bound_to: str) -> io.BufferedReader:
     return io.BufferedReader(_Opened(path, keys, bound_to), CHUNK)
 
 
+def open_content(path: Path, keys: KeyRing, bound_to: str) -> io.BufferedReader:
+    """As `open_sealed`; a file that is not sealed, and does not say so by its name, as it lies there."""
+    with path.open("rb") as file:
+        plain = path.suffix != SUFFIX and file.read(len(MAGIC)) != MAGIC
+    return path.open("rb") if plain else open_sealed(path, keys, bound_to)
+
+
 def content_digest(path: Path, keys: KeyRing, bound_to: str) -> str:
     """The SHA-256 of what is inside.  Unreadable when a single byte of the file is not as it was sealed."""
     digest = hashlib.sha256()

@@ -1,0 +1,102 @@
+"""Recordings from before recordings were sealed: sealed when a process begins, and entered in the store.
+
+They lie as `<attempt>.flac` in the runs' folders, and no row tells of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
+
+import soundfile as sf
+import structlog
+from sqlalchemy import Connection, select
+
+from voicebot.call.record import RecordingRef
+from voicebot.call.recording_file import attempt_of
+from voicebot.clock import Clock
+from voicebot.store.audit import moment_ms
+from voicebot.store.bindings import recording_binding
+from voicebot.store.bulk import Bulk
+from voicebot.store.database import Store
+from voicebot.store.encryption import Unreadable
+from voicebot.store.models import AttemptRow
+from voicebot.store.outbox import post
+from voicebot.store.recordings import recording_of
+from voicebot.store.records import SALVAGED, keep_recording, load_record
+from voicebot.store.sealed_file import SUFFIX, content_digest, seal_file
+
+log = structlog.get_logger()
+PLAIN = "recordings/*.flac"
+UNFINISHED = ".part.flac"
+
+
+def seal_plain(
+    runs: Path, store: Store, clock: Clock, told: Callable[[str], object] = lambda _: None
+) -> list[str]:
+    """Attempts whose recording was sealed; those of another store, and what cannot be read, stay."""
+    done = []
+    for file in sorted(runs.rglob(PLAIN)) if runs.is_dir() else ():
+        try:
+            if not file.name.endswith(UNFINISHED) and _sealed(file, store, clock):
+                done.append(attempt_of(file))
+        except (OSError, sf.SoundFileError, Unreadable) as fault:
+            log.error("recording_not_sealed", attempt_id=attempt_of(file), fault=type(fault).__name__)
+    if done:
+        told(f"{len(done)} recordings that lay open: sealed")
+    return done
+
+
+def _sealed(file: Path, store: Store, clock: Clock) -> bool:
+    """The plain file goes last: whatever breaks off is done again.  False when it is left as it is."""
+    attempt_id = attempt_of(file)
+    target, bound = file.with_name(file.name + SUFFIX), recording_binding(attempt_id)
+    with store.reading() as connection:
+        campaign_id = _campaign(connection, attempt_id)
+    kept = recording_of(store, attempt_id)
+    if campaign_id is None or (kept is not None and kept.file != target):
+        return False
+    if kept is None:
+        said = _said(store, attempt_id)
+        seconds = said.seconds if said is not None else round(sf.info(file).duration, 2)
+        digest = seal_file(file, target, store.keys, bound)
+        # The record's word counts: a file that was changed since is not made good by its seal.
+        sha256 = said.sha256 if said is not None else digest
+        at_ms = moment_ms(clock.now())
+        with store.begin() as connection:
+            keep_recording(
+                connection,
+                attempt_id,
+                campaign_id,
+                file=str(target),
+                sha256=sha256,
+                seconds=seconds,
+                state="sealed",
+                at_ms=at_ms,
+            )
+            about = {"sha256": sha256, "seconds": seconds}
+            post(Bulk(connection), at_ms, [(SALVAGED, attempt_id, about)], {})
+    if kept is not None and (kept.state == "deleted" or not _same(file, target, store, bound)):
+        return False
+    file.unlink()
+    return True
+
+
+def _campaign(connection: Connection, attempt_id: str) -> str | None:
+    query = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
+    found: str | None = connection.execute(query).scalar()
+    return found
+
+
+def _said(store: Store, attempt_id: str) -> RecordingRef | None:
+    try:
+        return load_record(store, attempt_id).recording
+    except LookupError:
+        return None
+
+
+def _same(plain: Path, sealed: Path, store: Store, bound: str) -> bool:
+    with plain.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return content_digest(sealed, store.keys, bound) == digest
