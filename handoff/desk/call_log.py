@@ -77,9 +77,10 @@ class CallLog:
         with self._store.begin() as connection:
             self._audit.append_in(connection, "agent_warned", attempt_id, {"agent": agent_id, "why": why})
 
-    def bridged(self, number: int) -> None:
-        """The two talk."""
+    def bridged(self, number: int) -> bool:
+        """The two talk.  True: it is written."""
         self._set(number, bridged_ms=self._now_ms)
+        return True
 
     def ended(self, number: int, outcome: str) -> None:
         """The reservation is over."""
@@ -109,7 +110,7 @@ class CallLog:
         return self._select(DeskCallRow.agent_id == agent_id, DeskCallRow.offered_ms >= midnight)
 
     def not_wrapped_up(self) -> list[DeskCall]:
-        """Talks whose form is missing."""
+        """Talks whose form is missing, the newest first."""
         return self._select(DeskCallRow.bridged_ms.is_not(None), DeskCallRow.wrapped_ms.is_(None))
 
     def with_effects_due(self, campaign_id: str | None = None) -> list[DeskCall]:

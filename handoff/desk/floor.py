@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from handoff.card import Card, CardTurn
-from handoff.states import DeskAct, HandoffState
+from handoff.desk.call import Call
 
 GRACE_S = 15.0
 """A page that lost its line (a reload, a sleeping laptop) has so long to come back."""
@@ -24,53 +24,6 @@ WARNINGS = 20
 BREAKS = ("rest", "meal", "training", "meeting", "other")
 ARRIVED, WRAPPING = "arrived", "wrap_up"
 """Reasons for a break that nobody chooses: just logged in; the form of the last talk is missing."""
-ALLOWED: Mapping[str, frozenset[DeskAct]] = {
-    HandoffState.RINGING: frozenset({DeskAct.ACCEPT, DeskAct.DECLINE}),
-    HandoffState.WHISPER: frozenset({DeskAct.ACCEPT, DeskAct.DECLINE}),
-    HandoffState.BRIDGED: frozenset(
-        {
-            DeskAct.HANG_UP,
-            DeskAct.RETURN,
-            DeskAct.PASS_ON,
-            DeskAct.HOLD,
-            DeskAct.RESUME,
-            DeskAct.MUTE,
-            DeskAct.UNMUTE,
-        }
-    ),
-}
-"""What an agent may do in each state of the handoff."""
-
-
-@dataclass
-class Call:
-    """A case that is with the queue or an agent."""
-
-    card: Card
-    turns: list[CardTurn]
-    state: str = HandoffState.REQUESTED
-    agent_id: str | None = None
-    shown: bool = False
-    "The look is recorded: the card may be shown."
-    log_number: int | None = None
-    since: float = 0.0
-    bridged: bool = False
-    held: bool = False
-    muted: bool = False
-    accepted: bool = False
-    warnings: list[str] = field(default_factory=list)
-    "Why words of the agent were forbidden."
-
-    def take_step(self, state: str, detail: str) -> None:
-        """What the call's worker told."""
-        self.state = state
-        match detail:
-            case DeskAct.HOLD | DeskAct.RESUME:
-                self.held, self.muted = detail == DeskAct.HOLD, False
-            case DeskAct.MUTE | DeskAct.UNMUTE:
-                self.muted = detail == DeskAct.MUTE
-            case _:
-                pass
 
 
 @dataclass
@@ -86,6 +39,8 @@ class Wrapping:
     "None: the desk was started anew since."
     turns: list[CardTurn]
     outcome: str
+    taken: bool = False
+    "The form is in and being kept: it cannot come twice."
 
 
 @dataclass
@@ -99,9 +54,22 @@ class Person:
     since: float = 0.0
     notice: str = ""
     "What became of the last call that was offered and not talked: a seat outcome."
-    wrapping: Wrapping | None = None
+    forms: list[Wrapping] = field(default_factory=list)
+    "Missing ones, the oldest first."
     listens_to: str | None = None
     "The attempt that a supervisor looks at."
+
+    @property
+    def wrapping(self) -> Wrapping | None:
+        """The form that is asked for."""
+        return self.forms[0] if self.forms else None
+
+    def talks_again(self, attempt_id: str) -> Wrapping | None:
+        """Takes back the form of a talk that was taken for lost."""
+        found = next((one for one in self.forms if one.attempt_id == attempt_id and not one.taken), None)
+        if found is not None:
+            self.forms.remove(found)
+        return found
 
 
 @dataclass
@@ -168,11 +136,10 @@ class Floor:
         self.changed()
         return run
 
-    def run_went(self, run: Run) -> list[Call]:
-        """Its calls go with it; those that talked must still be wrapped up.  Returns those."""
+    def run_went(self, run: Run) -> None:
+        """Its calls go with it."""
         self.runs.pop(run.id, None)
         self.changed()
-        return [call for call in run.calls.values() if call.bridged and call.agent_id]
 
     def run_of(self, campaign_id: str) -> Run | None:
         """A run of that campaign."""

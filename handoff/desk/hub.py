@@ -11,9 +11,10 @@ import structlog
 from aiohttp import WSCloseCode, web
 
 from handoff.agents import Agent, Unqualified
+from handoff.desk.call import ALLOWED
 from handoff.desk.call_log import CallLog, DeskCall
 from handoff.desk.errands import Errands, attempted
-from handoff.desk.floor import ALLOWED, Floor, Run, Wrapping
+from handoff.desk.floor import Floor, Run, Wrapping
 from handoff.desk.run_lines import WENT, Forbidden, NotNow, RunLines, WriteAlone, asked
 from handoff.desk.wrap_up import WrapUp
 from handoff.desk.writer import Writer
@@ -64,8 +65,8 @@ class Hub:
         """Reads who there is, and which forms are missing from before."""
         await self.read_roster()
         await self.runs.start()
-        for call in await self._writer.written(self._log.not_wrapped_up):
-            self.floor.person(call.agent_id).wrapping = _left_over(call)
+        for call in reversed(await self._writer.written(self._log.not_wrapped_up)):
+            self.floor.person(call.agent_id).forms.append(_left_over(call))
         self._errands.do("presence", self._keep_runs_told())
         self._errands.do("roster", self._keep_roster())
 
@@ -95,14 +96,11 @@ class Hub:
 
     # ---- what people do
 
-    async def page_opened(self, member_id: str) -> None:
+    def page_opened(self, member_id: str) -> None:
         """A call that is theirs already, and was offered before the page was there, is shown now."""
         self.floor.page_opened(member_id)
-        if (found := self.floor.call_of(member_id)) is not None and not found[1].shown:
-            await self.runs.show(*found)
-            if found[1].bridged and found[1].log_number is not None:
-                await self._writer.kept(self._log.bridged, found[1].log_number)
-            self.floor.changed()
+        if (found := self.floor.call_of(member_id)) is not None:
+            self.runs.keep(*found)
 
     def be_available(self, member_id: str, reason: str | None) -> None:
         """None: available.  NotNow without a valid certificate, or with a form missing."""
@@ -164,20 +162,24 @@ class Hub:
         """
         person = self.floor.people.get(member_id)
         wrapping = person.wrapping if person else None
-        if person is None or wrapping is None or wrapping.log_number != form.call:
+        if person is None or wrapping is None or wrapping.taken or wrapping.log_number != form.call:
             raise NotNow("no_form")
         run = self.floor.run_of(wrapping.campaign_id)
         form.check(run.now(self._clock.now()) if run else self._clock.now())
         effects = form.effects()
         due = any(effects.values())
         kept = {**form.form(), "effects": effects}
+        wrapping.taken = True
         try:
             await self._writer.written(
                 lambda: self._log.wrapped_up(form.call, member_id, form.disposition, kept, effects_due=due)
             )
         except InputError:
             raise NotNow("store_down") from None
-        person.wrapping = None
+        else:
+            person.forms.remove(wrapping)
+        finally:
+            wrapping.taken = False
         self.floor.changed()
         if run is not None:
             if due:

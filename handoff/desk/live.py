@@ -33,8 +33,8 @@ async def desk(request: web.Request) -> web.WebSocketResponse:
         agent = parts.hub.agents.get(session.member_id)
         return agent_view(parts.hub.floor, session, agent, parts.hub.why_not, parts.monotonic)
 
-    await parts.hub.page_opened(session.member_id)
     try:
+        parts.hub.page_opened(session.member_id)
         return await _tell(request, session, view)
     finally:
         parts.hub.floor.page_closed(session.member_id)

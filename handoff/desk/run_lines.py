@@ -8,15 +8,17 @@ import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from handoff.card import STEP, TURNS, Card, CardTurn
+from handoff.desk.call import Call, Offer
 from handoff.desk.call_log import CallLog
-from handoff.desk.errands import Errands
-from handoff.desk.floor import Call, Floor, Run, Wrapping
+from handoff.desk.errands import Errands, attempted
+from handoff.desk.floor import Floor, Person, Run, Wrapping
 from handoff.desk.writer import Writer
 from handoff.states import HandoffState
 from voicebot.clock import Clock
@@ -24,6 +26,8 @@ from voicebot.clock import Clock
 log = structlog.get_logger()
 
 ANSWER_WITHIN_S = 3.0
+KEEP_AGAIN_S = 1.0
+"""A card that the store did not take is tried again after this."""
 WENT = "lost"
 """Outcome of a call whose run ended or broke off."""
 WriteAlone = Callable[[str, Mapping[str, str | None]], bool]
@@ -57,12 +61,15 @@ class RunLines:
         self._answers: dict[int, asyncio.Future[dict[str, Any]]] = {}
         self._numbers = itertools.count(1)
         self._errands = Errands()
+        self._ending = False
 
     async def start(self) -> None:
         """Makes ready what takes a while: the rules about words."""
         await asyncio.to_thread(self._forbidden, "", False)
+        self._errands.do("keep_again", self._keep_again())
 
     async def stop(self) -> None:
+        self._ending = True
         for line in list(self._lines.values()):
             await line.close(code=WSCloseCode.GOING_AWAY)
         await self._errands.stop()
@@ -80,11 +87,12 @@ class RunLines:
         try:
             async for message in line:
                 if message.type is WSMsgType.TEXT:
-                    await self._hear(run, json.loads(message.data))
+                    self._hear(run, json.loads(message.data))
         finally:
             del self._lines[run.id]
-            for call in list(run.calls.values()):
-                await self._over(run, call, WENT)
+            if not self._ending:  # else the talks go on, and the next desk is told of them
+                for call in list(run.calls.values()):
+                    self._over(run, call, WENT)
             self._floor.run_went(run)
         return line
 
@@ -101,7 +109,7 @@ class RunLines:
             raise RuntimeError(found["fault"])
         return found
 
-    async def _hear(self, run: Run, message: dict[str, Any]) -> None:
+    def _hear(self, run: Run, message: dict[str, Any]) -> None:
         kind = message.pop("kind")
         if kind == "answer":
             if (waiting := self._answers.get(message["n"])) is not None and not waiting.done():
@@ -115,7 +123,7 @@ class RunLines:
             card = Card.model_validate(message["card"])
             run.calls[card.attempt_id] = Call(card, list(card.turns), since=self._clock.monotonic())
         elif (call := run.calls.get(message["attempt_id"])) is not None:
-            await self._hear_of(run, call, kind, message)
+            self._hear_of(run, call, kind, message)
         self._floor.changed()
 
     def _hello(self, run: Run, message: Mapping[str, Any]) -> None:
@@ -125,18 +133,17 @@ class RunLines:
         self._errands.do("effects_due", self._write_effects_due(run))
         log.info("run_came", campaign_id=run.campaign_id)
 
-    async def _hear_of(self, run: Run, call: Call, kind: str, message: Mapping[str, Any]) -> None:
+    def _hear_of(self, run: Run, call: Call, kind: str, message: Mapping[str, Any]) -> None:
         match kind:
             case "offer":
-                await self._offered(run, call, message["agent_id"])
-            case "bridged":
-                call.bridged, call.state = True, HandoffState.BRIDGED
-                if call.log_number is not None:
-                    await self._writer.kept(self._log.bridged, call.log_number)
+                self._offered(run, call, Offer(message["agent_id"], bool(message.get("bridged"))))
+            case "bridged" if call.offer is not None:
+                call.offer.bridged, call.state = True, HandoffState.BRIDGED
+                self.keep(run, call)
             case "over":
-                await self._over(run, call, message["outcome"])
+                self._over(run, call, message["outcome"])
             case "gone":
-                await self._over(run, call, WENT)
+                self._over(run, call, WENT)
                 run.calls.pop(call.card.attempt_id, None)
             case _ if kind == TURNS:
                 turns = [CardTurn.model_validate(turn) for turn in message["turns"]]
@@ -147,21 +154,39 @@ class RunLines:
             case _:
                 log.warning("unknown_word_of_a_run", kind=kind)
 
-    async def _offered(self, run: Run, call: Call, agent_id: str) -> None:
-        call.agent_id, call.state, call.since = agent_id, "offered", self._clock.monotonic()
-        call.shown = call.bridged = call.held = call.muted = call.accepted = False
-        call.log_number = None
-        call.warnings = []
-        if (person := self._floor.people.get(agent_id)) is not None and self._floor.at_desk(person):
+    def _offered(self, run: Run, call: Call, offer: Offer) -> None:
+        person = self._floor.people.get(offer.agent_id)
+        if person is not None and offer.bridged and (lost := person.talks_again(call.card.attempt_id)):
+            offer.log_number, offer.talk_kept = lost.log_number, True
+        call.offered(offer, self._clock.monotonic())
+        if person is not None and self._floor.at_desk(person):
             person.notice = ""
-            await self.show(run, call)
+            self.keep(run, call)
 
-    async def show(self, run: Run, call: Call) -> None:
-        """The look is written down first: without that, no card."""
-        assert call.agent_id is not None
-        number = await self._writer.kept(self._log.offered, call.agent_id, run.campaign_id, call.card)
-        if number is not None:
-            call.log_number, call.shown = number, True
+    def keep(self, run: Run, call: Call) -> None:
+        """Has the look and the talk written down: without that, no card."""
+        if call.offer is not None and not call.offer.kept:
+            self._errands.do("keep", self._keep(run, call.card, call.offer))
+
+    async def _keep(self, run: Run, card: Card, offer: Offer) -> None:
+        async with offer.order:
+            if offer.log_number is None:
+                told = (offer.agent_id, run.campaign_id, card)
+                offer.log_number = await self._writer.kept(self._log.offered, *told)
+                self._floor.changed()
+            if offer.log_number is not None and offer.bridged and not offer.talk_kept:
+                offer.talk_kept = bool(await self._writer.kept(self._log.bridged, offer.log_number))
+
+    async def _keep_again(self) -> None:
+        """What the store did not take is tried again while the call is theirs."""
+        while True:
+            await asyncio.sleep(KEEP_AGAIN_S)
+            for run, call in self._floor.calls():
+                person = self._floor.people.get(call.agent_id or "")
+                if call.offer is None or call.offer.kept or person is None:
+                    continue
+                if self._floor.at_desk(person):
+                    await attempted("keep", partial(self._keep, run, call.card, call.offer))
 
     async def _judge(self, call: Call, turns: Sequence[CardTurn]) -> None:
         """Forbidden words of an agent: seen by themselves and by the supervisors at once, and kept."""
@@ -174,29 +199,32 @@ class RunLines:
                 self._floor.warned(call.agent_id, why)
                 await self._writer.kept(self._log.warned, call.agent_id, call.card.attempt_id, why)
 
-    async def _over(self, run: Run, call: Call, outcome: str) -> None:
+    def _over(self, run: Run, call: Call, outcome: str) -> None:
         """The agent's part in this call has ended."""
-        agent_id, number, talked = call.agent_id, call.log_number, call.bridged
-        if agent_id is None:
+        offer, call.offer = call.offer, None
+        if offer is None:
             return
-        call.agent_id, call.log_number, call.shown, call.bridged = None, None, False, False
-        person = self._floor.people.get(agent_id)
-        if person is not None and talked and number is not None:
-            card = call.card
-            person.wrapping = Wrapping(
-                number,
-                card.attempt_id,
-                run.campaign_id,
-                card.case_id,
-                card.phone_masked,
-                card,
-                call.turns,
-                outcome,
-            )
-        elif person is not None:
+        person, owes = self._floor.people.get(offer.agent_id), None
+        if person is not None and not offer.bridged:
             person.notice = outcome
-        if number is not None:
-            await self._writer.kept(self._log.ended, number, outcome)
+        elif person is not None and offer.log_number is not None:
+            person.forms.append(_wrapping(offer.log_number, run, call, outcome))
+        elif person is not None and self._floor.at_desk(person):
+            owes = person
+        self._errands.do("over", self._write_end(run, call, offer, outcome, owes))
+
+    async def _write_end(self, run: Run, call: Call, offer: Offer, outcome: str, owes: Person | None) -> None:
+        """`owes`: whose form has no number yet, because the store was away; it has when the store is back."""
+        while owes is not None and not offer.kept:
+            await self._keep(run, call.card, offer)
+            if not offer.kept:
+                await asyncio.sleep(KEEP_AGAIN_S)
+        if owes is not None and offer.log_number is not None:
+            owes.forms.append(_wrapping(offer.log_number, run, call, outcome))
+            self._floor.changed()
+        async with offer.order:
+            if offer.log_number is not None:
+                await self._writer.kept(self._log.ended, offer.log_number, outcome)
 
     async def write_effects(
         self, run: Run, number: int, attempt_id: str, effects: Mapping[str, str | None]
@@ -209,3 +237,9 @@ class RunLines:
     async def _write_effects_due(self, run: Run) -> None:
         for call in await self._writer.kept(self._log.with_effects_due, run.campaign_id) or []:
             await self.write_effects(run, call.id, call.attempt_id, call.form.get("effects", {}))
+
+
+def _wrapping(number: int, run: Run, call: Call, outcome: str) -> Wrapping:
+    card = call.card
+    told = (card.attempt_id, run.campaign_id, card.case_id, card.phone_masked)
+    return Wrapping(number, *told, card, call.turns, outcome)

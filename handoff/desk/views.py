@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from handoff.agents import Agent, Unqualified
-from handoff.desk.floor import ALLOWED, WRAPPING, Call, Floor, Run, Wrapping
+from handoff.desk.call import ALLOWED, Call
+from handoff.desk.floor import WRAPPING, Floor, Run, Wrapping
 from handoff.desk.sessions import Session
 
 Why = Callable[[Agent], Unqualified | None]

@@ -76,9 +76,11 @@ class Handover:
             while result.passed_on:
                 result = await self._to_queue(command, result.passed_to)
         finally:
-            await asyncio.gather(*self._ears_closing)
-            following.cancel()
-            self.feed.catch_up()
+            try:
+                await asyncio.gather(*self._ears_closing)
+            finally:
+                following.cancel()
+                self.feed.catch_up()
         return self._end(result)
 
     async def _to_queue(self, command: Command, queue: str) -> TransferResult:

@@ -76,6 +76,7 @@ class RunAtDesk:
         self._known_controls: RunControls | None = None
         self._briefings: dict[str, Briefing] = {}
         self._offers: dict[int, dict[str, Any]] = {}
+        self._steps: dict[str, list[dict[str, Any]]] = {}
         self._news: list[dict[str, Any]] = []
         self._connected = False
         self._lost_at: float | None = None
@@ -105,7 +106,16 @@ class RunAtDesk:
                 turns = tuple(desk.CardTurn.model_validate(turn) for turn in body["turns"])
                 card = known.card.model_copy(update={"turns": known.card.turns + turns})
                 self._briefings[card.attempt_id] = known.model_copy(update={"card": card})
+            elif kind == desk.STEP:
+                self._step(body)
             self._say(kind, **body)
+
+    def _step(self, body: dict[str, Any]) -> None:
+        """Kept for a desk that comes later: where the handoff stands, and what was pressed there."""
+        steps = self._steps.setdefault(body["attempt_id"], [])
+        if steps and steps[-1]["state"] != body["state"]:
+            steps.clear()
+        steps.append(body)
 
     def seat(self, kind: str, body: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
         """A word between a worker and the agent queue, and the queue's answer (handoff.seat_line)."""
@@ -127,18 +137,20 @@ class RunAtDesk:
 
     def forget(self, attempt_id: str) -> None:
         """The call is over."""
+        self._steps.pop(attempt_id, None)
         if self._briefings.pop(attempt_id, None) is not None:
             self._say("gone", attempt_id=attempt_id)
 
     # ---- the line's
 
     def greeting(self) -> list[dict[str, Any]]:
-        """Hello, every card and offer, the floor."""
+        """Hello, every card, offer and step, the floor."""
         self._connected, self._lost_at, self._news = True, None, []
         cards = [
             {"kind": "card", "card": one.card.model_dump(mode="json")} for one in self._briefings.values()
         ]
         offers = [{"kind": "offer", **offer} for offer in self._offers.values()]
+        steps = [{"kind": desk.STEP, **step} for told in self._steps.values() for step in told]
         hello = {
             "kind": "hello",
             "campaign": self._campaign,
@@ -147,7 +159,7 @@ class RunAtDesk:
             "now": self._clock.now().isoformat(),
             "queues": self._queue.names,
         }
-        return [hello, *cards, *offers, self._look()]
+        return [hello, *cards, *offers, *steps, self._look()]
 
     def news(self) -> list[dict[str, Any]]:
         """What is new since it was last asked."""
