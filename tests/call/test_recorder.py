@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import json
 from pathlib import Path
 
 import numpy as np
@@ -104,9 +105,37 @@ def test_a_new_key_takes_over_without_the_old_one(tmp_path: Path, keys: KeyRing)
     rotated = keys.rotated()
     assert rewrap(path, rotated, bound)
     assert not rewrap(path, rotated, bound)
-    assert content_digest(path, rotated.without(1), bound) == sealed.sha256
+    rotated.save(tmp_path / "new.json")
+    ring = json.loads((tmp_path / "new.json").read_text())
+    del ring["keys"]["1"]
+    (tmp_path / "new.json").write_text(json.dumps(ring))
+    assert content_digest(path, KeyRing.load(tmp_path / "new.json"), bound) == sealed.sha256
     with pytest.raises(Unreadable):
         content_digest(path, keys, bound)
+
+
+@pytest.mark.parametrize("torn", [0, 1])
+def test_one_place_of_the_data_key_that_opens_is_enough(tmp_path: Path, keys: KeyRing, torn: int) -> None:
+    """A power cut while keys are rotated: one wrapping is whole.  Wrapping again makes the file whole."""
+    sealed = record(tmp_path, keys).seal()
+    assert sealed is not None
+    path, bound = Path(sealed.path), recording_binding("a")
+    rotated = keys.rotated()
+    data = bytearray(path.read_bytes())
+    assert rewrap(path, rotated, bound)
+    data[69:130] = path.read_bytes()[69:130]
+    data[(8, 69)[torn] + 40] ^= 1
+    path.write_bytes(data)
+    with open_sealed(path, rotated, bound) as audio:
+        assert hashlib.file_digest(audio, "sha256").hexdigest() == sealed.sha256
+    with pytest.raises(Unreadable):
+        content_digest(path, rotated, bound)
+    assert rewrap(path, rotated, bound)
+    assert content_digest(path, rotated, bound) == sealed.sha256
+    data[8 + 61 * (1 - torn) + 40] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Unreadable):
+        open_sealed(path, rotated, bound)
 
 
 def test_ticks_that_bunch_up_and_catch_up_are_no_gap_but_lost_time_is(tmp_path: Path, keys: KeyRing) -> None:

@@ -44,14 +44,24 @@ def voicebot(*words: str) -> Result:
 def test_evidence_is_exported_and_checked_and_a_new_key_takes_over(calls: list[str]) -> None:
     assert voicebot("audit", "verify").exit_code == 0
     done = json.loads(voicebot("audit", "export", "case-2", "--why", "complaint 17", "--json").stdout)
-    assert voicebot("audit", "check", done["package"], "--public-key", done["public_key"]).exit_code == 0
+    (public,) = done["public_keys"]
+    assert voicebot("audit", "check", done["package"], "--public-key", public).exit_code == 0
     assert voicebot("audit", "check", done["package"], "--public-key", "AAAA").exit_code == 1
     rotated = json.loads(voicebot("keys", "rotate", "--json").stdout)
     assert rotated == {"active": 2, "rewrapped": 3}
-    assert voicebot("audit", "key").stdout.split()[0] == done["public_key"]
+    assert voicebot("audit", "key").stdout.split()[0] == public
     verdict = json.loads(voicebot("audit", "verify", "--json").stdout)
     assert verdict["holds"] and verdict["recordings"] == 3
     assert json.loads(voicebot("keys", "rewrap", "--json").stdout) == {"rewrapped": 0}
+
+
+def test_after_a_rotation_the_command_to_check_names_every_key(calls: list[str]) -> None:
+    """Links from before are vouched for by the old key, the package by the new one."""
+    assert voicebot("keys", "rotate").exit_code == 0
+    told = voicebot("audit", "export", "case-2", "--why", "complaint 17", "--out", "e.zip").stdout
+    command = told.partition("voicebot ")[2].split()
+    assert command[:3] == ["audit", "check", "e.zip"] and command.count("--public-key") == 2
+    assert voicebot(*command).exit_code == 0
 
 
 def test_verify_names_the_first_bad_record(calls: list[str]) -> None:

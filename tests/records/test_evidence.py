@@ -41,7 +41,8 @@ def called(site: LedgerSite, tmp_path_factory: pytest.TempPathFactory) -> list[s
 
 
 def exported(site: LedgerSite, folder: Path, word: str) -> Path:
-    return export(site.store, site.clock, word, folder / "evidence.zip", "compliance-zhao", "complaint", None)
+    file = folder / "evidence.zip"
+    return export(site.store, site.clock, word, file, "compliance-zhao", "complaint", None).file
 
 
 def test_a_package_holds_on_a_machine_that_has_nothing_but_the_key(

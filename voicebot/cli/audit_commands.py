@@ -152,12 +152,12 @@ def export_evidence(
     with opened(site_file, store) as place:
         target = out or Path(f"evidence-{word}-{place.clock.now():%Y%m%d-%H%M%S}.zip")
         file = place.site.var / CHECKPOINTS if store is None else None
-        export(place.store, place.clock, word, target, actor(by), why, file)
-        public = site_keys(place.store.keys)[-1]
+        done = export(place.store, place.clock, word, target, actor(by), why, file)
+    keys = " ".join(f"--public-key {key}" for key in done.keys)
     show_done(
-        {"package": str(target), "public_key": public},
+        {"package": str(target), "public_keys": list(done.keys)},
         as_json,
-        f"{target}\nTo check it anywhere: voicebot audit check {target.name} --public-key {public}",
+        f"{target}\nTo check it anywhere: voicebot audit check {target.name} {keys}",
     )
 
 

@@ -29,7 +29,7 @@ from voicebot.quality.evidence_cover import cover
 from voicebot.store.audit import AuditChain
 from voicebot.store.bulk import Bulk, Query
 from voicebot.store.chained_evidence import DELETED
-from voicebot.store.checkpoints import Checkpoint, Checkpoints, stored_checkpoints
+from voicebot.store.checkpoints import Checkpoint, Checkpoints, site_keys, stored_checkpoints
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.looks import note_look
@@ -41,6 +41,7 @@ from voicebot.store.signatures import canonical, public_text, sign
 
 KIND, VERSION = "voicebot_evidence", 1
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+SIGNED = "chain/checkpoints.json"
 _ROWS = Query(
     """SELECT id, at_ms, CAST(events AS text), CAST(counts AS text), link FROM outbox
         WHERE at_ms >= ? AND link IS NOT NULL AND CAST(events AS text) LIKE ? ORDER BY id"""
@@ -70,6 +71,14 @@ _REVIEW = (
 
 
 @dataclass(frozen=True)
+class Exported:
+    """A package, and the site's public keys that its signatures are of, the newest last."""
+
+    file: Path
+    keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class _Call:
     attempt_id: str
     record: CallRecord | None
@@ -89,7 +98,7 @@ class _Call:
 
 def export(
     store: Store, clock: Clock, word: str, out: Path, by: str, why: str, checkpoints: Path | None
-) -> Path:
+) -> Exported:
     """Writes the package about a case id, an attempt id or its start, and notes who took it.
 
     InputError when there is no such case or call.  The chain is sealed and signed first, so that all of it is
@@ -126,7 +135,8 @@ def export(
         package.writestr(SIGNATURE, sign(key, manifest))
         for name, data in sorted(files.items()):
             package.writestr(name, data)
-    return out
+    used = {str(manifest["key"]), *(Checkpoint.of(one).key for one in json.loads(files[SIGNED]))}
+    return Exported(out, tuple(one for one in site_keys(store.keys) if one in used))
 
 
 def _attempts(store: Store, word: str) -> list[tuple[str, int]]:
@@ -221,7 +231,7 @@ def _chain(store: Store, wanted: set[int]) -> Iterable[tuple[str, bytes]]:
             for row in Bulk(connection).rows(_LINKS, first, last):
                 links.append([*row[:4], json.loads(row[4]), *row[5:]])
     yield "chain/links.json", _json(links)
-    yield "chain/checkpoints.json", _json([one.as_dict() for one in used])
+    yield SIGNED, _json([one.as_dict() for one in used])
 
 
 def _json(value: Sequence[Any] | Mapping[str, Any]) -> bytes:

@@ -180,6 +180,8 @@ class ChainedEvidence:
                 found = content_digest(Path(file), self._store.keys, recording_binding(attempt_id))
         except FileNotFoundError:
             return f"the file {file} is missing"
+        except OSError as fault:
+            return f"the file {file} cannot be read: {fault.strerror}"
         except Unreadable as fault:
             return f"changed: {fault}"
         return "" if found == sha256 else "changed"

@@ -27,6 +27,8 @@ from voicebot.store.signatures import canonical, is_signed_by, public_text, sign
 log = structlog.get_logger()
 
 KIND = "audit_checkpoint"
+BEGINNING = b'{"document":{'
+"""Of each line of the file."""
 CHECKPOINTS = Path("audit", "checkpoints.jsonl")
 """Where runs write them, below the site's `var` (a simulated run: below its own folder)."""
 
@@ -117,17 +119,30 @@ def site_keys(keys: KeyRing) -> list[str]:
 
 
 def read_checkpoints(file: Path) -> list[Checkpoint]:
-    """Those of a file.  InputError when it is none."""
+    """Those of a file, without lines that a full disk or a power cut tore.  InputError when it is none."""
     try:
-        lines = file.read_text("utf-8").splitlines()
-        return [Checkpoint.of(json.loads(line)) for line in lines if line.strip()]
+        lines = file.read_bytes().split(b"\n")
+        return [Checkpoint.of(json.loads(line)) for line in lines if line.strip() and not _is_torn(line)]
     except (OSError, ValueError, KeyError, TypeError):
         raise InputError("the checkpoints cannot be read", "Is it the file that runs write?", file) from None
 
 
+def _is_torn(line: bytes) -> bool:
+    """It begins as a checkpoint does, and does not end."""
+    try:
+        json.loads(line)
+    except ValueError:
+        return line.startswith(BEGINNING[: len(line)])
+    return False
+
+
 def _append(file: Path, made: Checkpoint) -> None:
+    """On a line of its own, whatever became of the one before."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    with file.open("ab") as lines:
-        lines.write(canonical(made.as_dict()) + b"\n")
+    with file.open("a+b") as lines:
+        end = lines.seek(0, os.SEEK_END)
+        lines.seek(max(0, end - 1))
+        torn = lines.read(1) not in (b"", b"\n")
+        lines.write(b"\n" * torn + canonical(made.as_dict()) + b"\n")
         lines.flush()
         os.fsync(lines.fileno())

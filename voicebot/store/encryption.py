@@ -93,11 +93,6 @@ class KeyRing:
         new = {**self._keys, version: os.urandom(KEY_BYTES)}
         return KeyRing(version, new, self._index_master, self._file)
 
-    def without(self, version: int) -> KeyRing:
-        """This ring without an old key.  ValueError for the active one."""
-        left = {kept: key for kept, key in self._keys.items() if kept != version}
-        return KeyRing(self._active, left, self._index_master)
-
     def save(self, path: Path) -> None:
         """Replaces the ring's file at once, with the owner's mode."""
         part = path.with_suffix(".part")

@@ -79,6 +79,8 @@ def open_content(path: Path, keys: KeyRing, bound_to: str) -> io.BufferedReader:
 def content_digest(path: Path, keys: KeyRing, bound_to: str) -> str:
     """The SHA-256 of what is inside.  Unreadable when a single byte of the file is not as it was sealed."""
     digest = hashlib.sha256()
+    with path.open("rb") as file:
+        _every_key(file.read(HEADER), keys, bound_to)
     with open_sealed(path, keys, bound_to) as plain:
         for chunk in _chunks(plain):
             digest.update(chunk)
@@ -159,19 +161,36 @@ class _Opened(io.RawIOBase):
 
 
 def _data_key(header: bytes, keys: KeyRing, bound_to: str) -> tuple[int, bytes]:
-    """Where it is wrapped, and the key."""
+    """Where it is wrapped, and the key: one place that opens is enough, the active key's before the other."""
+    fault = Unreadable("the sealed file has no data key")
+    for at in sorted(_used(header), key=lambda place: header[place] != keys.active):
+        try:
+            return at, _unwrapped(header, at, keys, bound_to)
+        except Unreadable as found:
+            fault = found
+    raise fault
+
+
+def _every_key(header: bytes, keys: KeyRing, bound_to: str) -> None:
+    """Unreadable when a place that is used does not open."""
+    for at in _used(header):
+        _unwrapped(header, at, keys, bound_to)
+
+
+def _used(header: bytes) -> list[int]:
+    """The places that hold a wrapped key.  Unreadable when this is no header."""
     if len(header) < HEADER or header[: len(MAGIC)] != MAGIC:
         raise Unreadable("this is no sealed file")
     if any(header[PLACES[1] + WRAPPED :]):
         raise Unreadable("the header of the sealed file was changed")
-    found = [
-        (at, keys.unwrap(wrapped, bound_to))
-        for at in PLACES
-        if (wrapped := header[at : at + WRAPPED]) != _EMPTY
-    ]
-    if not found or len(found[0][1]) != KEY_BYTES:
+    return [at for at in PLACES if header[at : at + WRAPPED] != _EMPTY]
+
+
+def _unwrapped(header: bytes, at: int, keys: KeyRing, bound_to: str) -> bytes:
+    key = keys.unwrap(header[at : at + WRAPPED], bound_to)
+    if len(key) != KEY_BYTES:
         raise Unreadable("the sealed file has no data key")
-    return max(found, key=lambda one: header[one[0]] == keys.active)
+    return key
 
 
 def _nonce(index: int, *, final: bool) -> bytes:
