@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile as sf
 from sqlalchemy import delete
 
 from tests.campaign.site import LedgerSite, build, row
-from tests.records.conftest import record_of, recorded, seal
+from tests.records.conftest import dialled, record_of, recorded, seal
 from tests.records.test_retention import YEAR_S, retention
 from voicebot.call.recording_file import open_recording
 from voicebot.campaign.plain_recordings import seal_plain
@@ -102,6 +104,27 @@ def test_one_that_was_changed_is_not_made_good(
     seal(site, tmp_path)
     (fault,) = check(site.store).faults
     assert fault.why == "changed"
+
+
+def test_one_that_broke_off_is_sealed_as_far_as_it_can_be_read(site: LedgerSite, tmp_path: Path) -> None:
+    """The FLAC of a process that died: its header knows no length."""
+    folder = tmp_path / "runs" / "spring" / "one" / "recordings"
+    folder.mkdir(parents=True)
+    attempt_id = dialled(site)
+    dead = tmp_path / "dead.flac"
+    noise = np.random.default_rng(1).integers(-9000, 9000, (80000, 2), "int16")
+    with sf.SoundFile(dead, "w", 8000, 2, "PCM_16", format="FLAC") as sound:
+        sound.write(noise)
+        (folder / f"{attempt_id}.part.flac").write_bytes(dead.read_bytes())
+    assert seal_plain(tmp_path / "runs", site.store, site.clock) == [attempt_id]
+    kept = recording_of(site.store, attempt_id)
+    assert kept is not None and [file.name for file in folder.iterdir()] == [kept.file.name]
+    with open_kept(kept, site.store.keys) as audio:
+        samples, _rate = sf.read(audio, dtype="int16")
+    assert 8.0 < kept.seconds == round(len(samples) / 8000, 2)
+    assert np.array_equal(samples, noise[: len(samples)])
+    seal(site, tmp_path)
+    assert check(site.store).faults == []
 
 
 def test_another_stores_stay(

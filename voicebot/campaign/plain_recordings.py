@@ -1,6 +1,7 @@
 """Recordings from before recordings were sealed: sealed when a process begins, and entered in the store.
 
-They lie as `<attempt>.flac` in the runs' folders, and no row tells of them.
+They lie as `<attempt>.flac` in the runs' folders, and no row tells of them.  One whose process died lies as
+`<attempt>.part.flac`, and its header does not say how long it is: what can be read of it is written anew.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ from voicebot.store.sealed_file import SUFFIX, content_digest, seal_file
 log = structlog.get_logger()
 PLAIN = "recordings/*.flac"
 UNFINISHED = ".part.flac"
+BLOCK = 4096
+"""Frames: what is read of a broken file before it breaks off."""
 
 
 def seal_plain(
@@ -39,13 +42,36 @@ def seal_plain(
     done = []
     for file in sorted(runs.rglob(PLAIN)) if runs.is_dir() else ():
         try:
-            if not file.name.endswith(UNFINISHED) and _sealed(file, store, clock):
+            if _sealed(_finished(file, store), store, clock):
                 done.append(attempt_of(file))
         except (OSError, sf.SoundFileError, Unreadable) as fault:
             log.error("recording_not_sealed", attempt_id=attempt_of(file), fault=type(fault).__name__)
     if done:
         told(f"{len(done)} recordings that lay open: sealed")
     return done
+
+
+def _finished(file: Path, store: Store) -> Path:
+    """The whole file that an unfinished one of this store became; any other as it is."""
+    with store.reading() as connection:
+        known = _campaign(connection, attempt_of(file)) is not None
+    if not known or not file.name.endswith(UNFINISHED):
+        return file
+    whole = file.with_name(f"{attempt_of(file)}.flac")
+    part = whole.with_name(f".{whole.name}")
+    with sf.SoundFile(file) as broken, sf.SoundFile(part, "w", *_shape(broken), format="FLAC") as sound:
+        try:
+            while len(block := broken.read(BLOCK, "int16", always_2d=True)):
+                sound.write(block)
+        except sf.LibsndfileError:  # here it was cut off
+            log.warning("recording_cut_off", attempt_id=attempt_of(file))
+    part.replace(whole)
+    file.unlink()
+    return whole
+
+
+def _shape(sound: sf.SoundFile) -> tuple[int, int, str]:
+    return sound.samplerate, sound.channels, sound.subtype
 
 
 def _sealed(file: Path, store: Store, clock: Clock) -> bool:
