@@ -45,6 +45,15 @@ class Member:
     locked_until_ms: int
 
 
+@dataclass(frozen=True)
+class Standing:
+    """What a session depends on.  `must_change`: the password was handed out and not changed since."""
+
+    role: Role
+    enabled: bool
+    must_change: bool
+
+
 class Staff:
     """Reads and writes the register.  Every change is a link of the audit chain."""
 
@@ -63,11 +72,14 @@ class Staff:
             rows = connection.execute(select(StaffRow.__table__).order_by(StaffRow.id)).all()
         return [self._member(row) for row in rows]
 
-    def disabled(self) -> list[str]:
-        """Who is.  Nothing is opened for it: a profile that cannot be read keeps nobody logged in."""
-        query = select(StaffRow.id).where(StaffRow.enabled.is_(False))
+    def standing(self) -> dict[str, Standing]:
+        """What sessions depend on.  Nothing is opened for it: a profile that cannot be read keeps nobody
+        logged in."""
+        query = select(StaffRow.id, StaffRow.role, StaffRow.enabled, StaffRow.must_change)
         with self._store.reading() as connection:
-            return list(connection.execute(query).scalars())
+            return {
+                row.id: Standing(row.role, row.enabled, row.must_change) for row in connection.execute(query)
+            }
 
     def over(self, described: Sequence[Agent]) -> tuple[Agent, ...]:
         """The agents as they are in force.  InputError for a profile that is no agent's."""
@@ -113,13 +125,26 @@ class Staff:
             )
             self._audit.append_in(connection, "password_set", member_id, {"by": by})
 
-    def note_login(self, member_id: str, failures: int, locked_until_ms: int) -> None:
-        """How many wrong passwords there were in a row, and until when none is taken."""
+    def count_try(self, member_id: str, now_ms: int) -> int | None:
+        """One more password is about to be looked at: how many that makes in a row, however many come at
+        once.  None: the account is locked, or there is none."""
+        row = update(StaffRow).where(StaffRow.id == member_id, StaffRow.locked_until_ms <= now_ms)
         with self._store.begin() as connection:
-            row = update(StaffRow).where(StaffRow.id == member_id)
-            connection.execute(row.values(failures=failures, locked_until_ms=locked_until_ms))
-            if locked_until_ms:
+            counted = row.values(failures=StaffRow.failures + 1).returning(StaffRow.failures)
+            found: int | None = connection.execute(counted).scalar_one_or_none()
+            return found
+
+    def lock(self, member_id: str, now_ms: int, until_ms: int, failures: int) -> None:
+        """No password is taken until then."""
+        row = update(StaffRow).where(StaffRow.id == member_id, StaffRow.locked_until_ms <= now_ms)
+        with self._store.begin() as connection:
+            if connection.execute(row.values(failures=0, locked_until_ms=until_ms)).rowcount:
                 self._audit.append_in(connection, "login_locked", member_id, {"failures": failures})
+
+    def was_right(self, member_id: str) -> None:
+        """The password was: earlier wrong ones do not count any more."""
+        with self._store.begin() as connection:
+            connection.execute(update(StaffRow).where(StaffRow.id == member_id).values(failures=0))
 
     def _keep(self, connection: Connection, member_id: str, **values: Any) -> None:
         now = moment_ms(self._clock.now())

@@ -49,6 +49,7 @@ class Desk:
         forbidden: Forbidden,
         write_alone: WriteAlone,
         secure: bool = False,
+        behind_proxy: bool = False,
         idle_s: float = IDLE_S,
         passwords: Passwords | None = None,
     ) -> None:
@@ -59,7 +60,7 @@ class Desk:
             CallLog(store, clock),
             clock,
             roster=roster,
-            disabled=staff.disabled,
+            standing=staff.standing,
             qualify=qualify,
             may_reveal=may_reveal,
             forbidden=forbidden,
@@ -80,6 +81,7 @@ class Desk:
             templates=templates,
             monotonic=clock.monotonic,
             secure=secure,
+            behind_proxy=behind_proxy,
         )
 
     def app(self) -> web.Application:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import structlog
@@ -16,8 +16,10 @@ from handoff.desk.call_log import CallLog, DeskCall
 from handoff.desk.errands import Errands, attempted
 from handoff.desk.floor import Floor, Run, Wrapping
 from handoff.desk.run_lines import WENT, Forbidden, NotNow, RunLines, WriteAlone, asked
+from handoff.desk.sessions import Session
 from handoff.desk.wrap_up import WrapUp
 from handoff.desk.writer import Writer
+from handoff.staff import Standing
 from handoff.states import DeskAct
 from voicebot.clock import Clock
 from voicebot.errors import InputError
@@ -39,16 +41,16 @@ class Hub:
         clock: Clock,
         *,
         roster: Callable[[], Sequence[Agent]],
-        disabled: Callable[[], Collection[str]],
+        standing: Callable[[], Mapping[str, Standing]],
         qualify: Callable[[Agent], Unqualified | None],
         may_reveal: Callable[[Mapping[str, Any]], bool],
         forbidden: Forbidden,
         write_alone: WriteAlone,
     ) -> None:
-        """`roster` and `disabled` (accounts) are blocking; `may_reveal` asks the rules about a look;
+        """`roster` and `standing` (accounts) are blocking; `may_reveal` asks the rules about a look;
         `forbidden` says what is wrong with an agent's words; `write_alone` writes to a case of no run."""
         self.floor, self._log, self._clock = floor, calls, clock
-        self._roster, self._disabled = roster, disabled
+        self._roster, self._read_standing = roster, standing
         self._qualify, self._may_reveal = qualify, may_reveal
         self._write_alone = write_alone
         self._writer = Writer()
@@ -57,7 +59,7 @@ class Hub:
         "Lines of open pages: closed when the desk ends."
         self._errands = Errands()
         self.agents: dict[str, Agent] = {}
-        self._disabled_now: frozenset[str] = frozenset()
+        self._standing: Mapping[str, Standing] = {}
         self._of_other_stores: set[int] = set()
         "Calls whose attempt the site's store does not know: only a run of their campaign can write for them."
 
@@ -85,10 +87,20 @@ class Hub:
         """Has a call: no time to be logged out."""
         return self.floor.call_of(member_id) is not None
 
-    def is_barred(self, member_id: str) -> bool:
-        """Was disabled."""
-        agent = self.agents.get(member_id)
-        return member_id in self._disabled_now or (agent is not None and not agent.enabled)
+    def knows(self, member_id: str) -> bool:
+        """Stands in the register or in agents.yaml, as they were read last."""
+        return member_id in self._standing or member_id in self.agents
+
+    def is_barred(self, session: Session) -> bool:
+        """Was disabled, removed, given another role, or given a new first password since."""
+        agent, standing = self.agents.get(session.member_id), self._standing.get(session.member_id)
+        if standing is not None and (
+            not standing.enabled or (standing.must_change and not session.must_change)
+        ):
+            return True
+        if agent is not None:
+            return not agent.enabled or agent.role != session.role
+        return standing is None or not standing.role == session.role == "operations"
 
     async def calls_today(self, member_id: str) -> list[DeskCall]:
         """The agent's calls since midnight, the newest first."""
@@ -240,9 +252,9 @@ class Hub:
                     self._of_other_stores.add(call.id)
 
     async def read_roster(self) -> None:
-        """Who there is now, and who was disabled: their sessions end, also when a profile cannot be read."""
-        if (disabled := await self._writer.kept(self._disabled)) is not None:
-            self._disabled_now = frozenset(disabled)
+        """Who there is now; sessions of who was disabled end also when a profile cannot be read."""
+        if (standing := await self._writer.kept(self._read_standing)) is not None:
+            self._standing = standing
         try:
             agents = await self._writer.written(self._roster)
         except (InputError, Unreadable) as fault:

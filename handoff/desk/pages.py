@@ -23,6 +23,7 @@ from handoff.desk.security import (
     LOGIN_COOKIE,
     SESSION,
     TOKEN,
+    address_of,
     session_of,
 )
 from handoff.desk.sessions import Session
@@ -57,12 +58,13 @@ async def login(request: web.Request) -> web.Response:
     told, kept = str(form.get(CSRF_FIELD, "")), request.cookies.get(LOGIN_COOKIE, "")
     if not kept or not secrets.compare_digest(told.encode(), kept.encode()):
         return _login_form(request, "expired", status=403)
-    if not parts.addresses.allows(request.remote or ""):
+    if not parts.addresses.allows(address_of(request, parts.behind_proxy)):
         return _login_form(request, "too_often", status=429)
     name, password = str(form.get("name", ""))[:64], str(form.get("password", ""))
-    agents = list(parts.hub.agents.values())
     try:
-        who = await asyncio.to_thread(parts.login.check, name, password, agents)
+        if not parts.hub.knows(name):  # added a moment ago, perhaps
+            await parts.hub.read_roster()
+        who = await asyncio.to_thread(parts.login.check, name, password, list(parts.hub.agents.values()))
     except Refused as fault:
         return _login_form(request, str(fault), status=403, name=name)
     except (InputError, Unreadable) as fault:
@@ -111,6 +113,7 @@ async def password(request: web.Request) -> web.Response:
         )
     )
     parts.sessions.end_all(session.member_id, but=request[TOKEN])
+    await parts.hub.read_roster()  # before that, the register as it was read asks for a new password
     session.must_change = False
     raise web.HTTPSeeOther(HOME[session.role])
 

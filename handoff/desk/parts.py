@@ -32,6 +32,8 @@ class Parts:
     monotonic: Callable[[], float]
     secure: bool
     "Served by TLS: cookies are for TLS alone."
+    behind_proxy: bool
+    "A proxy on this machine forwards what browsers ask."
 
 
 PARTS: web.AppKey[Parts] = web.AppKey("parts", Parts)

@@ -6,6 +6,7 @@ our own pages: SameSite cookie, the Origin, and the session's CSRF token.
 
 from __future__ import annotations
 
+import ipaddress
 import secrets
 from urllib.parse import urlsplit
 
@@ -18,6 +19,7 @@ from handoff.staff import Role
 COOKIE, LOGIN_COOKIE, LANGUAGE_COOKIE = "desk", "desk_login", "desk_language"
 CSRF_HEADER, CSRF_FIELD = "X-CSRF", "csrf"
 LARGEST_BODY = 64 << 10
+FORWARDED = "X-Forwarded-For"
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -95,6 +97,21 @@ def _from_us(request: web.Request, *, needed: bool) -> bool:
     if origin is None:
         return not needed
     return urlsplit(origin).netloc == request.host
+
+
+def address_of(request: web.Request, behind_proxy: bool) -> str:
+    """Where the browser is.  What a header says of it counts from a proxy on this machine alone, and of that
+    only the last entry: the proxy's own."""
+    remote = request.remote or ""
+    forwarded = ",".join(request.headers.getall(FORWARDED, ())).rpartition(",")[2].strip()
+    return forwarded if behind_proxy and forwarded and _loopback(remote) else remote
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False
 
 
 def session_of(request: web.Request, *roles: Role) -> Session:

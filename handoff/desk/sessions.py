@@ -36,9 +36,9 @@ class Sessions:
         idle_s: float = IDLE_S,
         *,
         busy: Callable[[str], bool] = lambda member_id: False,
-        barred: Callable[[str], bool] = lambda member_id: False,
+        barred: Callable[[Session], bool] = lambda session: False,
     ) -> None:
-        """Who is `busy` with a call is not idle; who is `barred` has no session any more."""
+        """Who is `busy` with a call is not idle; a session that is `barred` is over."""
         self._now, self._idle_s, self._busy, self._barred = monotonic, idle_s, busy, barred
         self._sessions: dict[str, Session] = {}
 
@@ -57,7 +57,7 @@ class Sessions:
             return None
         now, member_id = self._now(), session.member_id
         idle = now - session.used > self._idle_s and not self._busy(member_id)
-        if idle or now - session.began > LONGEST_S or self._barred(member_id):
+        if idle or now - session.began > LONGEST_S or self._barred(session):
             self.end(token)
             return None
         return session

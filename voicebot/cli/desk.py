@@ -81,6 +81,7 @@ async def _serve(
         forbidden=forbidden,
         write_alone=write_alone,
         secure=tls is not None or behind_proxy,
+        behind_proxy=behind_proxy,
         idle_s=idle_s,
     )
     ending = asyncio.Event()

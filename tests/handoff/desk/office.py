@@ -297,7 +297,13 @@ class Office:
     """The desk on a port of its own, its store, and whoever works there."""
 
     def __init__(
-        self, folder: Path, store: Store, agents: Sequence[Agent], tls: ssl.SSLContext | None = None
+        self,
+        folder: Path,
+        store: Store,
+        agents: Sequence[Agent],
+        tls: ssl.SSLContext | None = None,
+        *,
+        behind_proxy: bool = False,
     ) -> None:
         self.folder, self.store = folder, store
         self.clock = Clock(datetime.fromisoformat("2026-03-02T10:15:00+08:00"))
@@ -312,6 +318,7 @@ class Office:
             forbidden=forbidden,
             write_alone=self.write_alone,
             secure=tls is not None,
+            behind_proxy=behind_proxy,
             passwords=QUICK,
         )
         self.known: set[str] = set()
@@ -370,10 +377,12 @@ class Office:
 class Browser:
     """What a page does, without a page."""
 
-    def __init__(self, office: Office, trusted: ssl.SSLContext | None = None) -> None:
+    def __init__(self, office: Office, trusted: ssl.SSLContext | None = None, forwarded: str = "") -> None:
         self._office = office
         connector = aiohttp.TCPConnector(ssl=trusted) if trusted else None
-        self.session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.CookieJar(unsafe=True))
+        headers = {"X-Forwarded-For": forwarded} if forwarded else None
+        jar = aiohttp.CookieJar(unsafe=True)
+        self.session = aiohttp.ClientSession(connector=connector, cookie_jar=jar, headers=headers)
         self.csrf = ""
         self.views: list[dict[str, Any]] = []
         self.line: aiohttp.ClientWebSocketResponse | None = None
