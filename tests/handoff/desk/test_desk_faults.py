@@ -339,9 +339,9 @@ async def test_a_fault_while_a_page_opens_leaves_nobody_at_the_desk(
     def fails(*_: Any) -> None:
         raise KeyError("page")
 
-    monkeypatch.setattr(office.hub.runs, "keep", fails)
     tab = await office.somebody("wang")
-    with pytest.raises(aiohttp.WSServerHandshakeError):
+    with monkeypatch.context() as broken, pytest.raises(aiohttp.WSServerHandshakeError):
+        broken.setattr(office.hub.floor, "call_of", fails)
         await tab.watch()
     assert office.hub.floor.people["wang"].pages == 1
     end(call.debtor)
