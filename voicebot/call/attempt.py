@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from dialogs.policy import Command, DialogUnavailable
+from dialogs.policy import Command
 from dialogs.policy import Conversation as DialogConversation
 from handoff.card import Deed
 from handoff.seat_line import LineDesk
@@ -31,6 +31,7 @@ from voicebot.call.listening import Ear, Utterance
 from voicebot.call.machine import MachineWatch
 from voicebot.call.order import DialOrder
 from voicebot.call.outcome import Outcome
+from voicebot.call.preparation import PERMIT_WITHIN_S, TRUNK_DOWN, NotDialled, Preparation
 from voicebot.call.prompt_book import LineRefused, PromptBook
 from voicebot.call.record import CallRecord
 from voicebot.call.recorder import Recorder
@@ -39,27 +40,13 @@ from voicebot.call.speaking import Mouth
 from voicebot.call.transcript import SILENCE, EndedBy, Transcript
 from voicebot.call.verification import KnowledgeCheck
 from voicebot.errors import InputError
-from voicebot.speech.asr.client import SpeechUnavailable
 from voicebot.speech.understanding import Instalments
 from voicebot.store.states import Disposition
 
 log = structlog.get_logger()
 
-PERMIT_WITHIN_S = 10.0
-"""A permit is good for so long after it was asked for: less than 70 % of a worker's lease in the ledger, so
-that a worker that was frozen meanwhile does not dial what was given up."""
 CLOSE_WITHIN_S = 3.0
 """A BYE that is not answered must not hold the worker's line."""
-TRUNK_DOWN = "the trunk is not registered"
-"""Why an order led to no INVITE when its registration went meanwhile."""
-
-
-class NotDialled(RuntimeError):
-    """The attempt ended before the INVITE: refused by the gate, or a part of the site was missing."""
-
-    def __init__(self, reason: str, *, refused: bool = False) -> None:
-        super().__init__(reason)
-        self.refused = refused
 
 
 class Attempt:
@@ -67,6 +54,7 @@ class Attempt:
 
     def __init__(self, order: DialOrder, tools: Equipment) -> None:
         self.order, self._tools = order, tools
+        self._preparation = Preparation(order, tools)
         loop = asyncio.get_running_loop()
         self._transcript = Transcript(order, tools.now, loop.time)
         self._inbox = Inbox()
@@ -120,8 +108,8 @@ class Attempt:
         tools = self._tools
         folder = Path(tempfile.mkdtemp(prefix="call-"))
         try:
-            book = self._book(folder)
-            dialog = await self._open_dialog()
+            book = self._preparation.book(folder)
+            dialog = await self._preparation.dialog()
             try:
                 recorder = self._recorder = Recorder(
                     tools.recordings, self.order.attempt_id, tools.keys, tools.recording_format
@@ -136,42 +124,14 @@ class Attempt:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _book(self, folder: Path) -> PromptBook:
-        order, tools = self.order, self._tools
-        try:
-            book = PromptBook(
-                tools.manifest(order.digest),
-                tools.cache,
-                order.voice,
-                {name: (slot.type, slot.value) for name, slot in order.slots.items()},
-                order.flags,
-                order.today,
-                folder,
-            )
-            missing = book.missing_clauses()
-        except LineRefused as refused:
-            raise NotDialled(str(refused)) from None
-        if missing:
-            raise NotDialled(f"{len(missing)} prompts are not rendered")
-        return book
-
-    async def _open_dialog(self) -> DialogConversation:
-        order = self.order
-        try:
-            return await self._tools.policy.open(
-                order.attempt_id, order.digest, flags=order.flags, slots=order.run_slots, today=order.today
-            )
-        except DialogUnavailable as fault:
-            raise NotDialled(f"dialog service: {fault}") from None
-
     async def _dial(self, book: PromptBook, dialog: DialogConversation, recorder: Recorder) -> CallRecord:
         order, tools = self.order, self._tools
         async with AsyncExitStack() as closing:
-            ear = await self._open_ear()  # before the INVITE: a call that cannot hear is not placed
+            ear = await self._open_ear()
             closing.push_async_callback(ear.close)
-            if not tools.phone.trunk_status.ready:  # before the permit: nothing is counted then
-                raise NotDialled(TRUNK_DOWN)
-            await self._ask_permit()
+            self._preparation.trunk()
+            await self._preparation.permit()
+            self._permitted = True
             try:
                 leg = await tools.phone.dial(
                     order.request_uri, caller=order.caller_uri, headers=order.headers, over_trunk=True
@@ -195,31 +155,10 @@ class Attempt:
             await self._hang_up(leg)
             return await self._sealed(outcome, recorder, leg)
 
-    async def _ask_permit(self) -> None:
-        """The gate's last word.  No answer is no permission, nor is one that was long on its way."""
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        try:
-            permit = await self._tools.link.ask(
-                "permit", within_s=PERMIT_WITHIN_S, attempt_id=self.order.attempt_id
-            )
-        except (TimeoutError, RuntimeError) as fault:
-            raise NotDialled(f"no permission: {type(fault).__name__}") from None
-        if not permit["allowed"]:
-            raise NotDialled(permit["reason"], refused=True)
-        if loop.time() - asked_at > PERMIT_WITHIN_S:
-            raise NotDialled("the permission came too late")
-        self._permitted = True
-
     async def _open_ear(self) -> Ear:
-        tools = self._tools
-        try:
-            recognizer = await tools.speech.open("live")
-        except SpeechUnavailable as fault:
-            raise NotDialled(f"speech service: {fault}") from None
         ear = self._ear = Ear(
-            tools.new_vad(),
-            recognizer,
+            self._tools.new_vad(),
+            await self._preparation.recognizer(),
             on_utterance=self._on_utterance,
             on_onset=self._inbox.onset,
             on_wordless=self._inbox.wordless,

@@ -32,10 +32,11 @@ from handoff.hold import hold_tone
 from handoff.settings import load_queues
 from sip.registering import TrunkStatus
 from sip.softphone import PhoneSettings, Softphone
-from voicebot.call.attempt import Attempt, NotDialled
+from voicebot.call.attempt import Attempt
 from voicebot.call.equipment import Equipment
 from voicebot.call.link import Link, LinkLost
 from voicebot.call.order import DialOrder, Services
+from voicebot.call.preparation import NotDialled
 from voicebot.call.record import Engines
 from voicebot.logs import configure
 from voicebot.speech.asr.client import SpeechService

@@ -16,7 +16,7 @@ import structlog
 from handoff import card
 from handoff.queue import AgentQueue
 from handoff.seat_line import KINDS, answer_desk
-from voicebot.call.attempt import TRUNK_DOWN
+from voicebot.call.preparation import TRUNK_DOWN
 from voicebot.call.record import CallRecord
 from voicebot.campaign.at_desk import RunAtDesk
 from voicebot.campaign.closing import STOPPED
