@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import itertools
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -62,6 +61,8 @@ class RunLines:
         self._numbers = itertools.count(1)
         self._errands = Errands()
         self._ending = False
+        self._being_written: set[int] = set()
+        "Calls whose form's effects a run is asked to write."
 
     async def start(self) -> None:
         """Makes ready what takes a while: the rules about words."""
@@ -229,10 +230,17 @@ class RunLines:
     async def write_effects(
         self, run: Run, number: int, attempt_id: str, effects: Mapping[str, str | None]
     ) -> None:
-        """What could not be written stays due, and is tried again."""
-        with contextlib.suppress(NotNow):
+        """What could not be written stays due, and is tried again; never twice at once."""
+        if number in self._being_written:
+            return
+        self._being_written.add(number)
+        try:
             await asked(run, "effects", {"attempt_id": attempt_id, "effects": dict(effects)})
             await self._writer.kept(self._log.effects_written, number)
+        except NotNow:
+            log.warning("effects_stay_due", call=number)
+        finally:
+            self._being_written.discard(number)
 
     async def _write_effects_due(self, run: Run) -> None:
         for call in await self._writer.kept(self._log.with_effects_due, run.campaign_id) or []:

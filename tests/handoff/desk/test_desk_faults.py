@@ -58,6 +58,26 @@ async def test_a_stop_request_that_the_run_could_not_write_is_written_when_it_ca
     assert len(run.controls.effects) == 1, "written once"
 
 
+async def test_what_a_run_is_slow_to_write_is_not_asked_for_twice_at_once(
+    office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.05)
+    run, wang = await office.run(), await available(office, "wang")
+    call, _ = await talking(office, run, wang)
+    await wang.act("hang_up")
+    await call.ended
+    form = await wang.sees(lambda view: view["wrap"])
+    asked: list[str] = []
+
+    async def slow(attempt_id: str, effects: Any) -> None:
+        asked.append(attempt_id)
+        await asyncio.sleep(0.6)
+
+    monkeypatch.setattr(run.controls, "apply", slow)
+    assert (await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "DISPUTE"}))[0] == 200
+    assert asked == [call.attempt_id]
+
+
 async def test_what_the_sites_store_does_not_know_is_tried_once_and_waits_for_its_run(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
