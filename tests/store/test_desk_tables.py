@@ -30,11 +30,18 @@ def test_a_member_keeps_what_each_command_said(store: Store, clock: ManualClock)
         "li", "agent", {"name": "李思远", "certificates": {"business_exam": "2026-02-02"}}, "zhao", "added"
     )
     staff.set_password("li", "agent", "hash", "zhao", must_change=True)
-    staff.note_login("li", 3, 0)
+    assert [staff.count_try("li", 1000) for _ in range(3)] == [1, 2, 3]
     li = staff.find("li")
     assert li is not None
     assert (li.enabled, li.profile["name"], li.must_change, li.failures) == (False, "李思远", True, 3)
     assert [one.id for one in staff.all()] == ["li"]
+    standing = staff.standing()["li"]
+    assert (standing.role, standing.enabled, standing.must_change) == ("agent", False, True)
+    staff.lock("li", 1000, 2000, 3)
+    assert (staff.count_try("li", 1500), staff.count_try("nobody", 1500)) == (None, None)
+    assert [staff.count_try("li", 2000), staff.count_try("li", 2000)] == [1, 2], "the lock has run out"
+    staff.was_right("li")
+    assert staff.count_try("li", 2000) == 1
 
 
 def test_a_call_from_its_offer_to_its_form(store: Store, clock: ManualClock) -> None:
