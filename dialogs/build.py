@@ -78,6 +78,15 @@ def build_all(paths: Sequence[Path], out: Path, rasa_python: Path = RASA_PYTHON)
         return list(pool.map(lambda path: build(path, out, rasa_python), paths))
 
 
+def built_for_now(folder: Path) -> Manifest | None:
+    """What a folder of builds holds, when it is whole and made for the engine of now; looks into no model."""
+    try:
+        manifest = Manifest.load(folder / "manifest.json")
+    except TrackError:  # none is there, or an older version wrote it
+        return None
+    return manifest if manifest.engine == engine() and (folder / "model.tar.gz").is_file() else None
+
+
 def sha256_of(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as file:
@@ -90,14 +99,10 @@ def _with_components(project: str) -> str:
 
 
 def _built(folder: Path, made_of: str) -> Manifest | None:
-    if not (folder / "manifest.json").exists() or not (folder / "model.tar.gz").exists():
+    manifest = built_for_now(folder)
+    if manifest is None or manifest.project != made_of:
         return None
-    try:
-        manifest = Manifest.load(folder / "manifest.json")
-    except TrackError:  # written by an older version: build again
-        return None
-    whole = manifest.project == made_of and manifest.model == sha256_of(folder / "model.tar.gz")
-    return manifest if whole else None
+    return manifest if manifest.model == sha256_of(folder / "model.tar.gz") else None
 
 
 def _train(project: Path, folder: Path, rasa_python: Path) -> str:

@@ -18,7 +18,6 @@ import yaml
 
 from dialogs.bank import Bank
 from dialogs.checks import check
-from dialogs.rasa.call_state import PLAN_FORMAT
 from dialogs.rules import DOMAINS, EVENTS, START, Rule, cells
 from dialogs.track import Track
 
@@ -125,7 +124,6 @@ def plan_of(track: Track) -> dict[str, Any]:
     }
     lines = {line.id: [name for name in line.slots if name in run] for line in track.lines.values()}
     return {
-        "format": PLAN_FORMAT,
         "digest": track.digest,
         "flags": list(track.flags),
         "thresholds": track.thresholds,

@@ -1,7 +1,7 @@
-"""Which engine a model is made for: its components, as they are on this machine.
+"""Which engine a build is made for: the code that plans and models are made with and read by, as it is here.
 
-A model built with other components is not served, for it would fail in the middle of a call: it is built
-again first.  Imported by both environments.
+What was built with other code is not served, for it would fail in the middle of a call: it is built again
+first.  Imported by both environments.
 """
 
 from __future__ import annotations
@@ -10,24 +10,25 @@ import functools
 import hashlib
 from pathlib import Path
 
-FOLDER = Path(__file__).with_name("rasa")
-COMPONENTS = (
-    "pinyin.py",
-    "homophones.py",
-    "meaning.py",
-    "neighbours.py",
-    "intents.py",
-    "background.txt",
-    "guard.py",
-    "stage_rules.py",
-    "call_state.py",
+FOLDER = Path(__file__).parent
+CODE = (
+    "compile.py",
+    "rasa/pinyin.py",
+    "rasa/homophones.py",
+    "rasa/meaning.py",
+    "rasa/neighbours.py",
+    "rasa/intents.py",
+    "rasa/background.txt",
+    "rasa/guard.py",
+    "rasa/stage_rules.py",
+    "rasa/call_state.py",
 )
 
 
 @functools.cache
 def engine() -> str:
-    """Hex digest of what a model is made with, and of the steps that it decides."""
+    """Hex digest of that code."""
     hashed = hashlib.sha256()
-    for name in COMPONENTS:
+    for name in CODE:
         hashed.update((FOLDER / name).read_bytes())
     return hashed.hexdigest()

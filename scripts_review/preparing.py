@@ -10,9 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from dialogs.build import build
-from dialogs.engine import engine
-from dialogs.errors import TrackError
+from dialogs.build import build, built_for_now
 from dialogs.manifest import Manifest
 from scripts_review.prompts import Progress, render_fixed
 from voicebot.settings import Site
@@ -53,10 +51,4 @@ def build_version(site: Site, content: TrackContent) -> Manifest:
 
 def is_built(site: Site, digest: str) -> bool:
     """Whether this machine has the build, made for the engine of now."""
-    folder = site.tracks / digest
-    if not (folder / "manifest.json").is_file() or not (folder / "model.tar.gz").is_file():
-        return False
-    try:
-        return Manifest.load(folder / "manifest.json").engine == engine()
-    except TrackError:  # written by another version of the program
-        return False
+    return built_for_now(site.tracks / digest) is not None

@@ -6,7 +6,6 @@ the same at the end of a call as at its start, and nothing stays in Rasa's track
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 from collections.abc import Hashable, Mapping
@@ -20,7 +19,6 @@ from rasa.shared.core.events import ActionExecuted, SlotSet, UserUttered
 from rasa.shared.core.trackers import DialogueStateTracker
 
 from dialogs.engine import engine
-from dialogs.rasa.call_state import PLAN_FORMAT
 from dialogs.rasa.guard import Phrases, sound_of
 from dialogs.wording import spoken
 
@@ -48,8 +46,6 @@ class Brain:
         self._processor = Agent.load(str(archive)).processor
         self._domain = self._processor.domain
         self.plan: dict[str, Any] = self._domain.responses[PLAN][0]["custom"]
-        if self.plan.get("format") != PLAN_FORMAT:
-            raise WrongModel(f"{folder.name[:12]}: built by another version of the program; build it again")
         if self.plan["digest"] != folder.name:
             raise WrongModel(f"{folder.name[:12]}: the model belongs to another digest")
         self._marks = {
@@ -106,12 +102,12 @@ class Brain:
             self._parsed[said] = parsed.get("intent_ranking") or [parsed["intent"]]
         return self._parsed[said]
 
-    def decide(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
+    def decide(self, intent: str, facts: Mapping[str, str | bool]) -> Mapping[str, Any]:
         """The step of the one rule that matches.  LookupError when there is none: never guess."""
         key = (intent, *sorted(facts.items()))
         if key not in self._decided:
             self._decided[key] = self._predict(intent, facts)
-        return copy.deepcopy(self._decided[key])
+        return self._decided[key]
 
     def _predict(self, intent: str, facts: Mapping[str, str | bool]) -> dict[str, Any]:
         tracker = DialogueStateTracker("turn", self._domain.slots)

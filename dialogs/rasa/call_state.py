@@ -11,8 +11,6 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from typing import Any
 
-PLAN_FORMAT = 2
-"""Raised when a plan changes its shape: versions built before are then refused until they are built again."""
 IN_A_ROW = ("event.silence", "event.not_understood", "C.not_hear")
 """These count only while nothing else was said in between."""
 MOST_COUNTED = 3

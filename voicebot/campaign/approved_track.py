@@ -44,9 +44,9 @@ def require_built(site: Site, approval: Approval, approvals: Approvals) -> Manif
     with content.unpacked() as source:
         approved = Manifest.of(Track.load(source))
         model = path.parent / "model.tar.gz"
-        if not path.is_file() or not model.is_file() or Manifest.load(path).engine != engine():
+        built = Manifest.load(path) if path.is_file() and model.is_file() else None
+        if built is None or built.engine != engine():
             return build(source, site.tracks.resolve(), site.rasa_python.absolute())
-    built = Manifest.load(path)
     again = f"Remove the folder; it is built again by: scripts-review prepare {approval.reference}."
     if built.model_copy(update={"project": "", "model": ""}) != approved:
         raise InputError(
