@@ -73,6 +73,10 @@ class BalanceSource(Protocol):
         """
         ...
 
+    def refresh(self) -> None:
+        """Reads again what changed, if that is to be done beforehand: it may take seconds."""
+        ...
+
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """The balances that are known; a case that is missing in the answer is refused by the gate."""
         ...
@@ -98,8 +102,8 @@ class FileBalances:
         past = int(np.searchsorted(self._instants, now.timestamp(), "right"))
         return past > 0 and (now.timestamp() - self._instants[past - 1]) / 60 <= max_age_min
 
-    def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
-        """Without ids: only reads the file again when it changed."""
+    def refresh(self) -> None:
+        """Reads the file when it changed since; one that cannot be read knows nothing."""
         try:
             stat = self._path.stat()
             stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
@@ -110,6 +114,10 @@ class FileBalances:
         except (OSError, InputError) as fault:
             log.error("balances_unreadable", fault=type(fault).__name__)
             self._known, self._instants, self._read, self._stamp = PackedRows(()), _NEVER, {}, None
+
+    def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
+        """As the file is now."""
+        self.refresh()
         found: dict[str, Balance] = {}
         for case in case_ids:
             balance = self._read.get(case) or self._balance(case)
@@ -200,6 +208,9 @@ class HttpBalances:
             return False
         ages = [one.age_min(now) for one in self._answered.values()]
         return not ages or any(age is not None and age <= max_age_min for age in ages)
+
+    def refresh(self) -> None:
+        """Nothing is known beforehand."""
 
     def lookup(self, case_ids: Iterable[str]) -> dict[str, Balance]:
         """Without ids nobody is asked."""

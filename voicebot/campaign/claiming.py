@@ -132,7 +132,7 @@ class Claiming:
         unsure: set[str],
     ) -> _Taken:
         """One transaction: up to `take` attempts are looked at, up to `wanted` of them claimed."""
-        running.balances.lookup(())  # a file that changed is read before the store is locked
+        running.balances.refresh()  # a file that changed is read before the store is locked
         known = None if running.balances.local else self._balances_ahead(running, take)
         with self._store.begin() as connection:
             bulk = Bulk(connection)

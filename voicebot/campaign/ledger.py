@@ -129,7 +129,7 @@ class Ledger:
     def halt(self, campaign_id: str) -> Refusal | None:
         """What keeps the whole campaign from dialling just now; None when nothing does."""
         running = self._campaigns.get(campaign_id)
-        running.balances.lookup(())
+        running.balances.refresh()
         with self._store.reading() as connection:
             now, ready = self._clock.now(), self._recorder_ready()
             return halted(Bulk(connection), running, self._facts, now, ready)()
