@@ -77,7 +77,7 @@ def test_a_start_seals_it(
     if breaks:
         with monkeypatch.context() as patch:
             if breaks == "after the seal":
-                patch.setattr("voicebot.campaign.plain_recordings.keep_recording", dies)
+                patch.setattr("voicebot.campaign.plain_recordings.keep_late", dies)
             else:
                 patch.setattr(Path, "unlink", dies)
             with pytest.raises(Died):

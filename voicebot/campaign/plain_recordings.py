@@ -12,20 +12,18 @@ from pathlib import Path
 
 import soundfile as sf
 import structlog
-from sqlalchemy import Connection, select
+from sqlalchemy import select
 
 from voicebot.call.record import RecordingRef
 from voicebot.call.recording_file import attempt_of
 from voicebot.clock import Clock
 from voicebot.store.audit import moment_ms
 from voicebot.store.bindings import recording_binding
-from voicebot.store.bulk import Bulk
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.models import AttemptRow
-from voicebot.store.outbox import post
 from voicebot.store.recordings import recording_of
-from voicebot.store.records import SALVAGED, keep_recording, load_record
+from voicebot.store.records import keep_late, load_record
 from voicebot.store.sealed_file import SUFFIX, content_digest, seal_file
 
 log = structlog.get_logger()
@@ -53,9 +51,7 @@ def seal_plain(
 
 def _finished(file: Path, store: Store) -> Path:
     """The whole file that an unfinished one of this store became; any other as it is."""
-    with store.reading() as connection:
-        known = _campaign(connection, attempt_of(file)) is not None
-    if not known or not file.name.endswith(UNFINISHED):
+    if not file.name.endswith(UNFINISHED) or not _is_known(store, attempt_of(file)):
         return file
     whole = file.with_name(f"{attempt_of(file)}.flac")
     part = whole.with_name(f".{whole.name}")
@@ -78,10 +74,8 @@ def _sealed(file: Path, store: Store, clock: Clock) -> bool:
     """The plain file goes last: whatever breaks off is done again.  False when it is left as it is."""
     attempt_id = attempt_of(file)
     target, bound = file.with_name(file.name + SUFFIX), recording_binding(attempt_id)
-    with store.reading() as connection:
-        campaign_id = _campaign(connection, attempt_id)
     kept = recording_of(store, attempt_id)
-    if campaign_id is None or (kept is not None and kept.file != target):
+    if not _is_known(store, attempt_id) or (kept is not None and kept.file != target):
         return False
     if kept is None:
         said = _said(store, attempt_id)
@@ -90,29 +84,17 @@ def _sealed(file: Path, store: Store, clock: Clock) -> bool:
         # The record's word counts: a file that was changed since is not made good by its seal.
         sha256 = said.sha256 if said is not None else digest
         at_ms = moment_ms(clock.now())
-        with store.begin() as connection:
-            keep_recording(
-                connection,
-                attempt_id,
-                campaign_id,
-                file=str(target),
-                sha256=sha256,
-                seconds=seconds,
-                state="sealed",
-                at_ms=at_ms,
-            )
-            about = {"sha256": sha256, "seconds": seconds}
-            post(Bulk(connection), at_ms, [(SALVAGED, attempt_id, about)], {})
+        keep_late(store, attempt_id, file=target, sha256=sha256, seconds=seconds, state="sealed", at_ms=at_ms)
     if kept is not None and (kept.state == "deleted" or not _same(file, target, store, bound)):
         return False
     file.unlink()
     return True
 
 
-def _campaign(connection: Connection, attempt_id: str) -> str | None:
-    query = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
-    found: str | None = connection.execute(query).scalar()
-    return found
+def _is_known(store: Store, attempt_id: str) -> bool:
+    with store.reading() as connection:
+        query = select(AttemptRow.id).where(AttemptRow.id == attempt_id)
+        return connection.execute(query).first() is not None
 
 
 def _said(store: Store, attempt_id: str) -> RecordingRef | None:

@@ -189,11 +189,9 @@ class Retention:
         connection.execute(form.values(form_ct=None))
         row = update(RecordingRow).where(RecordingRow.attempt_id == one.attempt_id)
         if connection.execute(row.values(state="deleted")).rowcount == 0 and one.file is not None:
-            campaign = select(AttemptRow.campaign_id).where(AttemptRow.id == one.attempt_id)
             keep_recording(
                 connection,
                 one.attempt_id,
-                connection.execute(campaign).scalar_one(),
                 file=str(one.file),
                 sha256=one.sha256,
                 seconds=0.0,  # nothing is left of it

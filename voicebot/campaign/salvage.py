@@ -14,7 +14,6 @@ from pathlib import Path
 
 import soundfile as sf
 import structlog
-from sqlalchemy import select
 
 from voicebot.call.recording_file import (
     PART,
@@ -31,9 +30,7 @@ from voicebot.store.bindings import recording_binding
 from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
-from voicebot.store.models import AttemptRow
-from voicebot.store.outbox import post
-from voicebot.store.records import SALVAGED, keep_recording
+from voicebot.store.records import keep_late
 from voicebot.store.sealed_file import SUFFIX, content_digest, open_sealed
 
 log = structlog.get_logger()
@@ -184,21 +181,7 @@ def _measured(file: Path, store: Store) -> tuple[str, float]:
 
 
 def _keep(file: Path, digest: str, seconds: float, store: Store, clock: Clock) -> Salvaged:
-    """The row and the event, in one transaction."""
     attempt_id, at_ms = attempt_of(file), moment_ms(clock.now())
-    with store.begin() as connection:
-        query = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
-        keep_recording(
-            connection,
-            attempt_id,
-            connection.execute(query).scalar_one(),
-            file=str(file),
-            sha256=digest,
-            seconds=seconds,
-            state="salvaged",
-            at_ms=at_ms,
-        )
-        about = {"sha256": digest, "seconds": seconds}
-        post(Bulk(connection), at_ms, [(SALVAGED, attempt_id, about)], {})
+    keep_late(store, attempt_id, file=file, sha256=digest, seconds=seconds, state="salvaged", at_ms=at_ms)
     log.warning("recording_salvaged", attempt_id=attempt_id, seconds=seconds)
     return Salvaged(attempt_id, file, seconds)

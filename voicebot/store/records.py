@@ -53,7 +53,6 @@ def save_record(store: Store, record: CallRecord) -> None:
             keep_recording(
                 connection,
                 attempt_id,
-                campaign_id,
                 file=record.recording.path,
                 sha256=record.recording.sha256,
                 seconds=record.recording.seconds,
@@ -67,7 +66,6 @@ def save_record(store: Store, record: CallRecord) -> None:
 def keep_recording(
     connection: Connection,
     attempt_id: str,
-    campaign_id: str,
     *,
     file: str,
     sha256: str,
@@ -76,11 +74,12 @@ def keep_recording(
     at_ms: int,
 ) -> None:
     """The row of a recording, in place of one that is there already."""
+    campaign = select(AttemptRow.campaign_id).where(AttemptRow.id == attempt_id)
     connection.execute(delete(RecordingRow).where(RecordingRow.attempt_id == attempt_id))
     connection.execute(
         insert(RecordingRow).values(
             attempt_id=attempt_id,
-            campaign_id=campaign_id,
+            campaign_id=campaign.scalar_subquery(),
             file=file,
             sha256=sha256,
             seconds=seconds,
@@ -88,6 +87,24 @@ def keep_recording(
             saved_ms=at_ms,
         )
     )
+
+
+def keep_late(
+    store: Store, attempt_id: str, *, file: Path, sha256: str, seconds: float, state: str, at_ms: int
+) -> None:
+    """The row and the event of a recording that was sealed after its call, in one transaction."""
+    with store.begin() as connection:
+        keep_recording(
+            connection,
+            attempt_id,
+            file=str(file),
+            sha256=sha256,
+            seconds=seconds,
+            state=state,
+            at_ms=at_ms,
+        )
+        about = {"sha256": sha256, "seconds": seconds}
+        post(Bulk(connection), at_ms, [(SALVAGED, attempt_id, about)], {})
 
 
 def _told(record: CallRecord, text: str) -> dict[str, Any]:
