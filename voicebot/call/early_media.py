@@ -31,16 +31,19 @@ BUSY_PAUSE_S, BUSY_SETTLES_S = 1.2, 4.0
 """After 正在通话中: an announcement of call waiting says 请不要挂机 before it pauses so long, and by then."""
 _LOOK_S = 0.2
 
-DISPOSITIONS: dict[AnnouncementKind, Disposition] = {
+NETWORK: dict[AnnouncementKind, Disposition] = {
     AnnouncementKind.EMPTY_NUMBER: Disposition.EMPTY_NUMBER,
     AnnouncementKind.POWERED_OFF: Disposition.POWERED_OFF,
     AnnouncementKind.SUSPENDED: Disposition.SUSPENDED,
     AnnouncementKind.BUSY: Disposition.BUSY,
     AnnouncementKind.UNREACHABLE: Disposition.UNREACHABLE,
     AnnouncementKind.NO_ANSWER: Disposition.NO_ANSWER,
+    AnnouncementKind.CALL_FORWARD: Disposition.NO_ANSWER,
+}
+"""What the network says of a number, before the answer or after it."""
+DISPOSITIONS: dict[AnnouncementKind, Disposition] = NETWORK | {
     AnnouncementKind.VOICEMAIL: Disposition.VOICEMAIL,
     AnnouncementKind.ASSISTANT: Disposition.ASSISTANT,
-    AnnouncementKind.CALL_FORWARD: Disposition.NO_ANSWER,
 }
 """GENERIC (您拨打的 …, the rest was not understood) says nothing certain: a SIP result that does decides."""
 TONES: dict[Tone, Disposition] = {
@@ -48,9 +51,6 @@ TONES: dict[Tone, Disposition] = {
     Tone.CONGESTION: Disposition.UNREACHABLE,
     Tone.UNOBTAINABLE: Disposition.EMPTY_NUMBER,
 }
-
-
-_NETWORKS = frozenset(DISPOSITIONS) - {AnnouncementKind.VOICEMAIL, AnnouncementKind.ASSISTANT}
 
 
 class EarlyMedia:
@@ -125,7 +125,7 @@ class EarlyMedia:
             return
         self.text = text
         kind = classify(text)
-        if kind in _NETWORKS and not is_network(text):
+        if kind in NETWORK and not is_network(text):
             return  # 是空号 alone is what the recogniser makes of a song
         if kind is AnnouncementKind.CALL_WAITING:
             self._waiting, self.if_nobody_answers = True, Disposition.BUSY

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any
 
+from voicebot.call.early_media import NETWORK
 from voicebot.call.endpointing import FRAME_S
 from voicebot.call.greeting import is_greeting
 from voicebot.call.inbox import Machine
@@ -47,16 +48,6 @@ _KINDS = {
     AnnouncementKind.VOICEMAIL: Machine("VOICEMAIL"),
     AnnouncementKind.ASSISTANT: Machine("ASSISTANT"),
 }
-_NETWORK = {
-    AnnouncementKind.CALL_FORWARD: Disposition.NO_ANSWER,
-    AnnouncementKind.NO_ANSWER: Disposition.NO_ANSWER,
-    AnnouncementKind.UNREACHABLE: Disposition.UNREACHABLE,
-    AnnouncementKind.POWERED_OFF: Disposition.POWERED_OFF,
-    AnnouncementKind.BUSY: Disposition.BUSY,
-    AnnouncementKind.EMPTY_NUMBER: Disposition.EMPTY_NUMBER,
-    AnnouncementKind.SUSPENDED: Disposition.SUSPENDED,
-}
-"""Some carriers answer with 200 and then play their announcement."""
 _SOMETHING = Machine("VOICEMAIL", Disposition.UNREACHABLE)
 """您拨打的电话 …, and the rest was not understood: no person says that."""
 _CALLS = re.compile(r" (?:wei|na wei|na li|sui|jian|suo) ")
@@ -65,12 +56,15 @@ _TONES = {Tone.BUSY: Disposition.BUSY, Tone.CONGESTION: Disposition.UNREACHABLE}
 
 
 def machine_in(text: str) -> Machine | None:
-    """The machine that says `text`, or None for what a person may say."""
+    """The machine that says `text`, or None for what a person may say.
+
+    Some carriers answer with 200 and then play their announcement.
+    """
     kind = classify(text) if text else None
     if kind in _KINDS:
         return _KINDS[kind]
-    if kind in _NETWORK and is_network(text):
-        return Machine("VOICEMAIL", _NETWORK[kind])
+    if kind in NETWORK and is_network(text):
+        return Machine("VOICEMAIL", NETWORK[kind])
     return None
 
 
