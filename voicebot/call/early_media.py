@@ -9,16 +9,12 @@ from __future__ import annotations
 
 import asyncio
 
-import structlog
-
 from voicebot.call.listening import Ear, Utterance
 from voicebot.speech.announcements import AnnouncementKind, classify, is_network
-from voicebot.speech.asr.client import Recognizer, SpeechService, SpeechUnavailable
+from voicebot.speech.asr.client import SpeechService
 from voicebot.speech.tones import CadenceDetector, Tone
 from voicebot.speech.vad import TwoStageVad
 from voicebot.store.states import Disposition
-
-log = structlog.get_logger()
 
 GLIMPSE_S = 2.5
 """Announcements are recognised from this much speech 12 times in 13."""
@@ -65,7 +61,6 @@ class EarlyMedia:
         self._tones = CadenceDetector()
         self._ticks = 0
         self._last_tone: tuple[Tone, int] | None = None
-        self._recognizer: Recognizer | None = None
         self._ear: Ear | None = None
         self._opening: asyncio.Task[None] | None = None
         self._glimpsing: asyncio.Task[None] | None = None
@@ -79,8 +74,7 @@ class EarlyMedia:
         self._opening = asyncio.get_running_loop().create_task(self._open(speech, vad))
 
     async def _open(self, speech: SpeechService, vad: TwoStageVad) -> None:
-        self._recognizer = await speech.open("announcement")
-        self._ear = Ear(vad, self._recognizer, on_utterance=self._read)
+        self._ear = Ear(vad, await speech.open("announcement"), on_utterance=self._read)
 
     def on_tick(self, theirs: bytes) -> None:
         """One 20 ms frame of early media."""
@@ -92,7 +86,7 @@ class EarlyMedia:
         self._ear.hear(theirs)
         if self._ear.turn_s - self._glimpsed_at_s > GLIMPSE_S and self._glimpsing is None:
             self._glimpsed_at_s = self._ear.turn_s
-            self._glimpsing = asyncio.get_running_loop().create_task(self._glimpse())
+            self._glimpsing = asyncio.get_running_loop().create_task(self._glimpse(self._ear))
         elif not self._ear.speaking:
             self._glimpsed_at_s = 0.0
 
@@ -107,13 +101,10 @@ class EarlyMedia:
         ):
             self._decide(TONES[tone])
 
-    async def _glimpse(self) -> None:
-        assert self._recognizer is not None
+    async def _glimpse(self, ear: Ear) -> None:
         try:
-            seen = await self._recognizer.speculate()
-            self._classify(seen.text, seen.confidence, finished=False)
-        except SpeechUnavailable as fault:
-            log.warning("glimpse_failed", fault=str(fault))
+            if (seen := await ear.glimpse()) is not None:
+                self._classify(seen.text, seen.confidence, finished=False)
         finally:
             self._glimpsing = None
 

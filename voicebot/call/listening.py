@@ -170,12 +170,8 @@ class Ear:
             async with asyncio.timeout(within_s):
                 await self._steps.join()
 
-    async def glimpse(self) -> str:
-        """What was said so far in the turn in progress; empty when the service does not answer."""
-        heard = await self._look_ahead()
-        return "" if heard is None else heard.text
-
-    async def _look_ahead(self) -> Hypothesis | None:
+    async def glimpse(self) -> Hypothesis | None:
+        """What was said so far in the turn in progress; None when the service does not answer."""
         try:
             return await self._recognizer.speculate(self.alternatives)
         except SpeechUnavailable as fault:
@@ -207,7 +203,7 @@ class Ear:
     async def _read_at(self, pause: _Pause) -> None:
         """Reads the turn at a pause, and gives up waiting when the turn ends first: the end asks by itself,
         and its answer has a deadline of its own."""
-        looking = asyncio.ensure_future(self._look_ahead())
+        looking = asyncio.ensure_future(self.glimpse())
         ended = asyncio.ensure_future(self._ended.wait())
         try:
             await asyncio.wait({looking, ended}, return_when=asyncio.FIRST_COMPLETED)

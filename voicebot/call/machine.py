@@ -130,7 +130,8 @@ class MachineWatch:
 
     async def _glimpse(self) -> None:
         try:
-            machine = machine_in(self._said + await self._ear.glimpse())
+            seen = await self._ear.glimpse()
+            machine = machine_in(self._said + (seen.text if seen is not None else ""))
             if machine is not None and machine.network is None:  # 您呼叫的用户忙 may go on with 请留言
                 self._tell(machine)
         finally:
