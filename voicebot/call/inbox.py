@@ -79,35 +79,41 @@ class Inbox:
     def wait(self) -> asyncio.Future[Any]:
         """Done when there is something to take."""
         if self._items:
-            done = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            return done
-        if self._arrival is None or self._arrival.done():
-            self._arrival = asyncio.get_running_loop().create_future()
+            return _done()
+        self._arrival = _open(self._arrival)
         return self._arrival
 
     def machine(self) -> asyncio.Future[Any]:
         """Done when the verdict of a machine waits to be taken."""
-        waits = any(isinstance(item, Machine) for item in self._items)
-        if self._verdict is None or self._verdict.done() != waits:
-            self._verdict = asyncio.get_running_loop().create_future()
-            if waits:
-                self._verdict.set_result(None)
+        if any(isinstance(item, Machine) for item in self._items):
+            return _done()
+        self._verdict = _open(self._verdict)
         return self._verdict
 
     def next_onset(self) -> asyncio.Future[Any]:
         """Done at the next onset of the callee's voice."""
-        if self._onset is None or self._onset.done():
-            self._onset = asyncio.get_running_loop().create_future()
+        self._onset = _open(self._onset)
         return self._onset
 
     def next_wordless(self) -> asyncio.Future[Any]:
         """Done when a sound that began turns out to hold no words."""
-        if self._wordless is None or self._wordless.done():
-            self._wordless = asyncio.get_running_loop().create_future()
+        self._wordless = _open(self._wordless)
         return self._wordless
 
     def _resolve(self, name: str) -> None:
         future: asyncio.Future[Any] | None = getattr(self, name)
         if future is not None and not future.done():
             future.set_result(None)
+
+
+def _done() -> asyncio.Future[Any]:
+    future = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future
+
+
+def _open(future: asyncio.Future[Any] | None) -> asyncio.Future[Any]:
+    """This one while it is waited for, then another."""
+    if future is None or future.done():
+        return asyncio.get_running_loop().create_future()
+    return future
