@@ -28,7 +28,7 @@ import structlog
 
 from dialogs.service import DialogService
 from sip.trunk import Trunk, load_trunks
-from voicebot.call.order import CaseSlot, DialOrder, Services
+from voicebot.call.order import CaseSlot, DialOrder
 from voicebot.call.record import CallRecord
 from voicebot.campaign.approved_track import approved_digest
 from voicebot.campaign.balances import balance_source
@@ -38,6 +38,7 @@ from voicebot.campaign.children import Child
 from voicebot.campaign.contact_list import ListRow
 from voicebot.campaign.row_sealer import case_slots
 from voicebot.campaign.services import SpeechProcess
+from voicebot.campaign.station import services_of
 from voicebot.campaign.worker_pool import WorkerPool
 from voicebot.settings import load_site
 from voicebot.simulate.callee_process import LINES
@@ -116,9 +117,8 @@ class CallRig:
     def __init__(self, lines: int, *, threads: int = 2, first: bool = True) -> None:
         """`lines`: most calls at a time; `threads`: decodes at a time; `first`: ahead of other work here."""
         self.lines, self._first = lines, first
-        self._site = load_site().model_copy(
-            update={"asr": load_site().asr.model_copy(update={"threads": threads})}
-        )
+        site = load_site()
+        self._site = site.model_copy(update={"asr": site.asr.model_copy(update={"threads": threads})})
         self._campaign: Campaign = load_campaign(CAMPAIGN, self._site.trunks)
         self._folder = Path(tempfile.mkdtemp(prefix="rig-"))
         self._stack = AsyncExitStack()
@@ -168,7 +168,9 @@ class CallRig:
         self._trunk: Trunk = trunk
         self.pool = WorkerPool(
             math.ceil(self.lines / site.legs_per_worker),
-            self._services(),
+            services_of(
+                site, self._folder / "speech", self.speech, self.dialog, trunk, self._folder / "recordings"
+            ),
             self._folder,
             logs,
             on_message=self._on_message,
@@ -188,25 +190,6 @@ class CallRig:
     def _read_rows(self) -> dict[str, ListRow]:
         rows = [row for points in scan_lists(self._campaign).groups() for row in points]
         return {row.phone[-2:]: row for row in rows}
-
-    def _services(self) -> Services:
-        site = self._site
-        return Services(
-            speech_socket=self._folder / "speech",
-            dialog_url=self.dialog.url,
-            dialog_token=self.dialog.token,
-            tracks=site.tracks,
-            prompts=site.prompts,
-            recordings=self._folder / "recordings",
-            silero=site.models / "silero" / "silero_vad.onnx",
-            key_file=site.keys,
-            sip_ip=site.sip.ip,
-            sip_ports=site.sip.ports,
-            trunk=self._trunk,
-            calls=site.legs_per_worker,
-            asr_engine=self.speech.engine,
-            queues_file=site.queues,
-        )
 
     # ---- calls ----
 

@@ -151,30 +151,14 @@ class Station:
 
     def services(self) -> Services:
         """Where its workers find the rest of the site."""
-        site = self._site
-        return Services(
-            speech_socket=self.sockets / "speech",
-            dialog_url=self.dialog.url,
-            dialog_token=self.dialog.token,
-            tracks=site.tracks,
-            prompts=site.prompts,
-            recordings=self._folder / "recordings",
-            recording_format=site.recording.format,
-            silero=site.models / "silero" / "silero_vad.onnx",
-            key_file=site.keys,
-            sip_ip=site.sip.ip,
-            sip_ports=site.sip.ports,
-            trunk=self.trunk,
-            calls=site.legs_per_worker,
-            asr_engine=self.speech.engine,
-            queues_file=site.queues,
+        return services_of(
+            self._site, self.sockets / "speech", self.speech, self.dialog, self.trunk, self._recordings
         )
 
     def recorder_ready(self) -> bool:
         """No recorder, no call: a folder to write to, and room on the disk for hours of calls."""
-        folder = self._folder / "recordings"
-        folder.mkdir(parents=True, exist_ok=True)
-        return shutil.disk_usage(folder).free > ROOM_FOR_RECORDINGS
+        self._recordings.mkdir(parents=True, exist_ok=True)
+        return shutil.disk_usage(self._recordings).free > ROOM_FOR_RECORDINGS
 
     def run_slots(self) -> dict[str, str]:
         """What a call may offer: a call-back inside the campaign's hours, and the usual wait for an agent."""
@@ -196,5 +180,37 @@ class Station:
         return [json.loads(line) for line in path.read_text("utf-8").splitlines() if line.strip()]
 
     @property
+    def _recordings(self) -> Path:
+        return self._folder / "recordings"
+
+    @property
     def _today(self) -> date:
         return self._clock.now().date()
+
+
+def services_of(
+    site: Site,
+    speech_socket: Path,
+    speech: SpeechProcess,
+    dialog: DialogService,
+    trunk: Trunk,
+    recordings: Path,
+) -> Services:
+    """What a site's call workers are told: running services, the trunk, and where recordings go."""
+    return Services(
+        speech_socket=speech_socket,
+        dialog_url=dialog.url,
+        dialog_token=dialog.token,
+        tracks=site.tracks,
+        prompts=site.prompts,
+        recordings=recordings,
+        recording_format=site.recording.format,
+        silero=site.models / "silero" / "silero_vad.onnx",
+        key_file=site.keys,
+        sip_ip=site.sip.ip,
+        sip_ports=site.sip.ports,
+        trunk=trunk,
+        calls=site.legs_per_worker,
+        asr_engine=speech.engine,
+        queues_file=site.queues,
+    )
