@@ -14,7 +14,7 @@ from tests.records.test_retention import YEAR_S, retention
 from voicebot.call.record import CallRecord
 from voicebot.call.recorder import Recorder
 from voicebot.campaign.ledger import Claim
-from voicebot.campaign.salvage import salvage
+from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.clock import ManualClock
 from voicebot.quality.call_page import read_call
 from voicebot.quality.calls import list_calls
@@ -52,7 +52,7 @@ def exported(site: LedgerSite, tmp_path: Path, attempt_id: str) -> tuple[set[str
 
 def test_a_call_that_was_killed_gives_its_sound(site: LedgerSite, tmp_path: Path, folder: Path) -> None:
     attempt_id, _part = died(site, folder)
-    salvage(tmp_path / "runs", site.store, site.clock)
+    salvage(unsettled(tmp_path / "runs"), site.store, site.clock)
     names, page, faults = exported(site, tmp_path, attempt_id)
     assert names == {"decisions.json", "recording.flac"} and faults == ()
     assert attempt_id in page and "只有录音" in page
@@ -62,7 +62,7 @@ def test_sound_that_is_away_is_never_left_out_in_silence(
     site: LedgerSite, tmp_path: Path, folder: Path
 ) -> None:
     attempt_id, _part = died(site, folder)
-    (one,) = salvage(tmp_path / "runs", site.store, site.clock)
+    (one,) = salvage(unsettled(tmp_path / "runs"), site.store, site.clock)
     one.file.unlink()
     names, _page, faults = exported(site, tmp_path, attempt_id)
     assert "recording-missing.txt" in names
@@ -95,7 +95,7 @@ def test_a_call_that_waited_for_room_is_proved_before_and_after(
     attempt_id, record = waits(site, folder, monkeypatch)
     names, _page, faults = exported(site, tmp_path, attempt_id)
     assert "recording.pcm" in names and faults == ()
-    salvage(tmp_path / "runs", site.store, site.clock)
+    salvage(unsettled(tmp_path / "runs"), site.store, site.clock)
     names, _page, faults = exported(site, tmp_path, attempt_id)
     assert "recording.flac" in names and faults == ()
     assert check(site.store).faults == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from tests.records.conftest import dialled, record_of, recorded, seal
 from tests.records.test_retention import YEAR_S, retention
 from voicebot.call.recording_file import open_recording
 from voicebot.campaign.plain_recordings import seal_plain
-from voicebot.campaign.salvage import salvage
+from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.clock import ManualClock
 from voicebot.quality.calls import find_recording
 from voicebot.store.audit_check import check
@@ -81,9 +82,9 @@ def test_a_start_seals_it(
             else:
                 patch.setattr(Path, "unlink", dies)
             with pytest.raises(Died):
-                seal_plain(tmp_path / "runs", site.store, site.clock)
-    assert seal_plain(tmp_path / "runs", site.store, site.clock) == [attempt_id]
-    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+                seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock)
+    assert seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock) == [attempt_id]
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
     assert not plain.exists()
     kept = recording_of(site.store, attempt_id)
     assert kept is not None and kept.sha256 == hashlib.sha256(whole).hexdigest() and kept.seconds == 1.2
@@ -92,7 +93,7 @@ def test_a_start_seals_it(
     assert load_record(site.store, attempt_id).recording.path == str(kept.file)  # type: ignore[union-attr]
     seal(site, tmp_path)
     assert check(site.store).faults == []
-    assert seal_plain(tmp_path / "runs", site.store, site.clock) == []
+    assert seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock) == []
 
 
 def test_one_that_was_changed_is_not_made_good(
@@ -100,7 +101,7 @@ def test_one_that_was_changed_is_not_made_good(
 ) -> None:
     _attempt_id, plain = old
     plain.write_bytes(plain.read_bytes()[:-1] + b"\1")
-    seal_plain(tmp_path / "runs", site.store, site.clock)
+    seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock)
     seal(site, tmp_path)
     (fault,) = check(site.store).faults
     assert fault.why == "changed"
@@ -116,7 +117,7 @@ def test_one_that_broke_off_is_sealed_as_far_as_it_can_be_read(site: LedgerSite,
     with sf.SoundFile(dead, "w", 8000, 2, "PCM_16", format="FLAC") as sound:
         sound.write(noise)
         (folder / f"{attempt_id}.part.flac").write_bytes(dead.read_bytes())
-    assert seal_plain(tmp_path / "runs", site.store, site.clock) == [attempt_id]
+    assert seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock) == [attempt_id]
     kept = recording_of(site.store, attempt_id)
     assert kept is not None and [file.name for file in folder.iterdir()] == [kept.file.name]
     with open_kept(kept, site.store.keys) as audio:
@@ -131,9 +132,24 @@ def test_another_stores_stay(
     old: tuple[str, Path], clock: ManualClock, keys: KeyRing, tmp_path: Path
 ) -> None:
     other = Store.open(f"sqlite:///{tmp_path / 'other.db'}", keys)
-    assert seal_plain(tmp_path / "runs", other, clock) == []
+    assert seal_plain(unsettled(tmp_path / "runs"), other, clock) == []
     other.close()
     assert old[1].is_file()
+
+
+def test_a_folder_is_settled_when_no_plain_one_is_left(
+    site: LedgerSite, old: tuple[str, Path], tmp_path: Path
+) -> None:
+    """A look for what was left of dead processes does not settle it while a plain recording lies there."""
+    runs, folder = tmp_path / "runs", old[1].parent
+    for _start in range(2):
+        assert salvage(unsettled(runs), site.store, site.clock) == [] and unsettled(runs) == [folder]
+    assert seal_plain(unsettled(runs), site.store, site.clock) == [old[0]]
+    assert salvage(unsettled(runs), site.store, site.clock) == []
+    os.utime(folder, (1, 1))  # the stamp and the folder's time may fall on one tick of the clock
+    assert unsettled(runs) == []
+    (folder / "of-another-store.flac").write_bytes(b"")
+    assert unsettled(runs) == [folder]
 
 
 @pytest.mark.parametrize("started", [False, True])
@@ -141,7 +157,7 @@ def test_its_time_comes_whether_a_run_was_started_or_not(
     site: LedgerSite, old: tuple[str, Path], tmp_path: Path, started: bool
 ) -> None:
     if started:
-        seal_plain(tmp_path / "runs", site.store, site.clock)
+        seal_plain(unsettled(tmp_path / "runs"), site.store, site.clock)
     site.clock.advance(6 * YEAR_S)
     gone = retention(site)
     (one,) = gone.due()

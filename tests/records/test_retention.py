@@ -14,7 +14,7 @@ from tests.campaign.site import INSTITUTION, LedgerSite, build
 from tests.records.conftest import calls, seal
 from voicebot.call.recording_file import part_file
 from voicebot.campaign.retention import NotHere, Retention
-from voicebot.campaign.salvage import salvage
+from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
 from voicebot.settings import load_site
@@ -110,7 +110,7 @@ def test_samples_of_a_deleted_call_are_not_salvaged(
     part = part_file(folder, first.attempt_id, "flac")
     retention(site).delete(first, "zhao")
     part.write_bytes(bytes(64000))
-    assert salvage(tmp_path / "runs", site.store, site.clock) == [] and part.is_file()
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == [] and part.is_file()
 
 
 def test_what_is_not_on_this_machine_stays_whole_and_is_named(

@@ -16,7 +16,7 @@ from tests.records.conftest import dialled, died, record_of, recorded, seal
 from tests.records.killed_recorder import MOMENTS, TICKS
 from voicebot.call.recorder import Recorder
 from voicebot.call.recording_file import part_file
-from voicebot.campaign.salvage import salvage
+from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.clock import ManualClock
 from voicebot.store.audit import AuditChain
 from voicebot.store.audit_check import check
@@ -43,7 +43,7 @@ def test_a_recording_survives_kill_9(site: LedgerSite, tmp_path: Path, moment: s
     command = [sys.executable, "-m", "tests.records.killed_recorder", folder, attempt_id]
     died = subprocess.run([*command, tmp_path / "keys.json", moment], check=False)
     assert died.returncode == -9
-    found = salvage(tmp_path / "runs", site.store, site.clock)
+    found = salvage(unsettled(tmp_path / "runs"), site.store, site.clock)
     if moment == "opened":
         assert found == [] and [file for file in folder.iterdir() if not file.name.startswith(".")] == []
         return
@@ -59,7 +59,7 @@ def test_a_recording_survives_kill_9(site: LedgerSite, tmp_path: Path, moment: s
     seal(site, tmp_path)
     verdict = check(site.store)
     assert verdict.faults == [] and verdict.recordings == 1
-    assert salvage(tmp_path / "runs", site.store, site.clock) == [], "once is enough"
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == [], "once is enough"
 
 
 def test_a_call_in_progress_and_another_stores_are_left_alone(site: LedgerSite, tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_a_call_in_progress_and_another_stores_are_left_alone(site: LedgerSite, 
     for tick in range(60):
         live.on_tick(bytes(320), bytes(320), tick * 0.02)
     part_file(folder, "of-another-store", "flac").write_bytes(bytes(64000))
-    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
     assert live.seal() is not None
     assert part_file(folder, "of-another-store", "flac").is_file()
 
@@ -79,7 +79,7 @@ def test_a_sealed_one_that_was_reported_stays_as_it_is(site: LedgerSite, tmp_pat
     claim = site.claim_one(site.enrol(row(1)))
     site.dial(claim)
     save_record(site.store, record_of(site, claim, recorded(site, folder, claim.attempt_id)))
-    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
     kept = recording_of(site.store, claim.attempt_id)
     assert kept is not None and kept.state == "sealed"
 
@@ -105,9 +105,11 @@ def test_what_another_store_does_not_know_waits_for_its_own(
     attempt_id, _part = died(site, tmp_path / "runs" / "spring" / "one" / "recordings")
     simulated = Store.open(f"sqlite:///{tmp_path / 'simulated.db'}", keys)
     for _start in range(2):
-        assert salvage(tmp_path / "runs", simulated, clock) == []
+        assert salvage(unsettled(tmp_path / "runs"), simulated, clock) == []
     simulated.close()
-    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, clock)] == [attempt_id]
+    assert [one.attempt_id for one in salvage(unsettled(tmp_path / "runs"), site.store, clock)] == [
+        attempt_id
+    ]
 
 
 @pytest.mark.parametrize("full", ["finish", "content_digest"])
@@ -119,8 +121,10 @@ def test_a_disk_that_is_still_full_at_the_next_start(
     with monkeypatch.context() as patch:
         patch.setattr(f"voicebot.campaign.salvage.{full}", raising(OSError(28, "No space left on device")))
         for _start in range(2):
-            assert salvage(tmp_path / "runs", site.store, site.clock) == []
-    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, site.clock)] == [attempt_id]
+            assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
+    assert [one.attempt_id for one in salvage(unsettled(tmp_path / "runs"), site.store, site.clock)] == [
+        attempt_id
+    ]
     seal(site, tmp_path)
     assert check(site.store).faults == []
 
@@ -139,8 +143,10 @@ def test_a_power_cut_after_another_process_looked(site: LedgerSite, tmp_path: Pa
     with part.open("rb") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for _start in range(2):
-            assert salvage(tmp_path / "runs", site.store, site.clock) == []
-    assert [one.attempt_id for one in salvage(tmp_path / "runs", site.store, site.clock)] == [attempt_id]
+            assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
+    assert [one.attempt_id for one in salvage(unsettled(tmp_path / "runs"), site.store, site.clock)] == [
+        attempt_id
+    ]
 
 
 def test_what_waited_for_room_and_was_sealed_just_before_a_crash(site: LedgerSite, tmp_path: Path) -> None:
@@ -151,7 +157,7 @@ def test_what_waited_for_room_and_was_sealed_just_before_a_crash(site: LedgerSit
     recording = recorded(site, folder, claim.attempt_id)
     waits = {"path": recording.path.replace(".sealed", ".part.pcm"), "sealed": False}
     save_record(site.store, record_of(site, claim, recording.model_copy(update=waits)))
-    assert len(salvage(tmp_path / "runs", site.store, site.clock)) == 1
+    assert len(salvage(unsettled(tmp_path / "runs"), site.store, site.clock)) == 1
     kept = recording_of(site.store, claim.attempt_id)
     assert kept is not None and (kept.state, str(kept.file)) == ("salvaged", recording.path)
 
@@ -163,7 +169,7 @@ def test_a_sealed_one_that_is_no_sound_stops_no_run(site: LedgerSite, tmp_path: 
     (tmp_path / "noise").write_bytes(b"no sound at all" * 99)
     file = folder / f"{attempt_id}.flac.sealed"
     seal_file(tmp_path / "noise", file, site.store.keys, recording_binding(attempt_id))
-    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
     assert file.is_file()
 
 
@@ -172,7 +178,7 @@ def test_a_sealed_one_that_is_damaged_stops_no_run(site: LedgerSite, tmp_path: P
     folder = tmp_path / "runs" / "spring" / "one" / "recordings"
     file = Path(recorded(site, folder, dialled(site)).path)
     file.write_bytes(file.read_bytes()[:-1])
-    assert salvage(tmp_path / "runs", site.store, site.clock) == []
+    assert salvage(unsettled(tmp_path / "runs"), site.store, site.clock) == []
     assert file.is_file()
 
 

@@ -7,7 +7,7 @@ They lie as `<attempt>.flac` in the runs' folders, and no row tells of them.  On
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import soundfile as sf
@@ -16,6 +16,7 @@ from sqlalchemy import select
 
 from voicebot.call.record import RecordingRef
 from voicebot.call.recording_file import attempt_of
+from voicebot.campaign.salvage import PLAIN
 from voicebot.clock import Clock
 from voicebot.store.audit import moment_ms
 from voicebot.store.bindings import recording_binding
@@ -27,18 +28,17 @@ from voicebot.store.records import keep_late, load_record
 from voicebot.store.sealed_file import SUFFIX, content_digest, seal_file
 
 log = structlog.get_logger()
-PLAIN = "recordings/*.flac"
 UNFINISHED = ".part.flac"
 BLOCK = 4096
 """Frames: what is read of a broken file before it breaks off."""
 
 
 def seal_plain(
-    runs: Path, store: Store, clock: Clock, told: Callable[[str], object] = lambda _: None
+    folders: Sequence[Path], store: Store, clock: Clock, told: Callable[[str], object] = lambda _: None
 ) -> list[str]:
     """Attempts whose recording was sealed; those of another store, and what cannot be read, stay."""
     done = []
-    for file in sorted(runs.rglob(PLAIN)) if runs.is_dir() else ():
+    for file in (file for folder in folders for file in sorted(folder.glob(PLAIN))):
         try:
             if _sealed(_finished(file, store), store, clock):
                 done.append(attempt_of(file))

@@ -36,7 +36,7 @@ from voicebot.campaign.pacing_memory import PacingMemory
 from voicebot.campaign.plain_recordings import seal_plain
 from voicebot.campaign.progress import RefusedRow
 from voicebot.campaign.reports import Watcher
-from voicebot.campaign.salvage import salvage
+from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.campaign.services import keepers
 from voicebot.campaign.station import Station
 from voicebot.campaign.steering import Steering
@@ -187,8 +187,9 @@ class CampaignRun:
 
     def _campaign_id(self, ledger: Ledger, digest: str) -> str:
         take_over(self.store, ledger, self._journals, self.tell, sole_owner=self.sole_owner)
-        seal_plain(self.site.runs, self.store, self.clock, self.tell)
-        salvage(self.site.runs, self.store, self.clock, self.tell)
+        folders = unsettled(self.site.runs)
+        seal_plain(folders, self.store, self.clock, self.tell)
+        salvage(folders, self.store, self.clock, self.tell)
         note_configuration(self.store, self.clock, self.campaign.name, self._configuration)
         if self.joins is not None:
             return self.joins

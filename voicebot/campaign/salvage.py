@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +35,8 @@ from voicebot.store.sealed_file import SUFFIX, content_digest, open_sealed
 
 log = structlog.get_logger()
 FOLDER = "recordings"
+PLAIN = "*.flac"
+"""From before recordings were sealed; `seal_plain` looks after them."""
 DELETED = "deleted"
 SETTLED = ".settled"
 """Stamp of a folder in which nothing is left to do, as long as nothing happens in it."""
@@ -54,14 +56,14 @@ class Salvaged:
 
 
 def salvage(
-    runs: Path, store: Store, clock: Clock, told: Callable[[str], object] = lambda _: None
+    folders: Sequence[Path], store: Store, clock: Clock, told: Callable[[str], object] = lambda _: None
 ) -> list[Salvaged]:
-    """Looks through the recordings of all runs below `runs`; those of another store's calls are left alone.
+    """Looks through the recordings of these folders; those of another store's calls are left alone.
 
     Samples become a sealed recording; a sealed one that no record tells of is taken up as it is.
     """
     found: list[Salvaged] = []
-    for folder in _folders(runs):
+    for folder in folders:
         look = _Look(folder, store, clock)
         found += look.salvaged()
         look.stamp()
@@ -70,12 +72,15 @@ def salvage(
     return found
 
 
-def _folders(runs: Path) -> Iterator[Path]:
-    """Those that are not settled, and those in which something happened since they were."""
-    for folder in sorted(runs.rglob(FOLDER)) if runs.is_dir() else ():
-        stamp = folder / SETTLED
-        if not stamp.is_file() or stamp.stat().st_mtime_ns <= folder.stat().st_mtime_ns:
-            yield folder
+def unsettled(runs: Path) -> list[Path]:
+    """Folders of recordings below `runs` in which something may be left to do: those that are not settled,
+    and those in which something happened since they were."""
+    return [folder for folder in sorted(runs.rglob(FOLDER)) if _is_unsettled(folder)] if runs.is_dir() else []
+
+
+def _is_unsettled(folder: Path) -> bool:
+    stamp = folder / SETTLED
+    return not stamp.is_file() or stamp.stat().st_mtime_ns <= folder.stat().st_mtime_ns
 
 
 class _Look:
@@ -113,14 +118,15 @@ class _Look:
         yield _keep(file, digest, seconds, self._store, self._clock)
 
     def stamp(self) -> None:
-        """Notes that nothing is left; samples that are still there (a call lives, no room) are left."""
+        """Notes that nothing is left; samples (a call lives, no room) and plain recordings are left."""
         if not self._settled:
             return
         stamp = self._folder / SETTLED
         try:
             stamp.touch()
             os.utime(stamp)
-            if any(self._folder.glob(f"*{PART}")):  # after the stamp: what comes later is newer than it
+            # After the stamp: what comes later is newer than it.
+            if any(self._folder.glob(f"*{PART}")) or any(self._folder.glob(PLAIN)):
                 stamp.unlink()
         except OSError as fault:  # a full disk: the next start looks again
             log.warning("recordings_not_stamped", fault=type(fault).__name__)
