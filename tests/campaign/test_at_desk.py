@@ -16,7 +16,8 @@ from handoff.settings import QueueSettings
 from sip.trunk import Trunk
 from tests.campaign.site import at, build, row
 from tests.campaign.test_supervisor import Prompts, Shown, pacing_of, services
-from tests.handoff.desk.office import Office, agent_of, until
+from tests.handoff.desk.browser import until
+from tests.handoff.desk.office import Office, agent_of
 from voicebot.campaign.desk_controls import DeskControls
 from voicebot.campaign.journal import Journal
 from voicebot.campaign.pacing.alarms import Alarms

@@ -34,6 +34,12 @@ async def accepts_by_key(leg: Leg) -> None:
     leg.happened("dtmf", "1")
 
 
+async def answers_when_rung(leg: Leg) -> None:
+    leg.happened("ringing", None)
+    await asyncio.sleep(0.3)
+    leg.happened("answered", None)
+
+
 async def answers_only(leg: Leg) -> None:
     leg.happened("answered", None)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +11,14 @@ import aiohttp
 import pytest
 from sqlalchemy import update
 
-from handoff.card import Card
 from handoff.desk import hub
 from handoff.desk.call_log import CallLog
 from handoff.staff import Staff
-from tests.handoff.desk.office import Browser, HandedOver, Office, RunInTown, agent_of, until
-from tests.handoff.desk.test_desk import answers_when_rung, available, rings
-from tests.handoff.paper_phone import PaperPhone, end
-from tests.handoff.paper_scene import accepts_by_key
+from tests.handoff.desk.browser import Browser, until
+from tests.handoff.desk.office import Office, agent_of
+from tests.handoff.desk.run_in_town import RunInTown
+from tests.handoff.paper_phone import end
+from tests.handoff.paper_scene import rings_for_ever
 from voicebot.campaign import at_desk
 from voicebot.errors import InputError
 from voicebot.store.database import Store
@@ -27,91 +26,11 @@ from voicebot.store.encryption import KeyRing
 from voicebot.store.models import StaffRow
 
 
-async def talking(office: Office, run: RunInTown, wang: Browser) -> tuple[HandedOver, PaperPhone]:
-    """A debtor and wang talk."""
-    phone = PaperPhone({"a": answers_when_rung})
-    await until(lambda: run.queue.seats("instalment").free == 1)
-    call = run.hand_over(phone, phone.debtor())
-    await wang.sees_state("whisper")
-    assert await wang.act("accept") == 200
-    await wang.sees_state("bridged")
-    return call, phone
-
-
-async def test_a_stop_request_that_the_run_could_not_write_is_written_when_it_can(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
-    await wang.act("hang_up")
-    await call.ended
-    form = await wang.sees(lambda view: view["wrap"])
-    run.controls.fault = InputError("the store is away")
-    body = {"call": form["call"], "disposition": "STOP_REQUEST"}
-    assert (await wang.post("/api/wrap-up", body))[0] == 200
-    assert run.controls.effects == []
-    run.controls.fault = None
-    await until(lambda: bool(run.controls.effects))
-    assert run.controls.effects[0][1]["stop_list"] == "DEBTOR_NO_BOT"
-    await asyncio.sleep(0.4)
-    assert len(run.controls.effects) == 1, "written once"
-
-
-async def test_what_a_run_is_slow_to_write_is_not_asked_for_twice_at_once(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.05)
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
-    await wang.act("hang_up")
-    await call.ended
-    form = await wang.sees(lambda view: view["wrap"])
-    asked: list[str] = []
-
-    async def slow(attempt_id: str, effects: Any) -> None:
-        asked.append(attempt_id)
-        await asyncio.sleep(0.6)
-
-    monkeypatch.setattr(run.controls, "apply", slow)
-    assert (await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "DISPUTE"}))[0] == 200
-    assert asked == [call.attempt_id]
-
-
-async def test_what_the_sites_store_does_not_know_is_tried_once_and_waits_for_its_run(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.05)
-    tries: list[str] = []
-
-    def refuses(attempt_id: str, effects: Any) -> bool:
-        tries.append(attempt_id)
-        return False
-
-    monkeypatch.setattr(office.hub, "_write_alone", refuses)
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
-    await run.close()
-    form = await wang.sees(lambda view: view["wrap"])
-    await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "STOP_REQUEST"})
-    await until(lambda: bool(tries))
-    await asyncio.sleep(0.4)
-    assert tries == [call.attempt_id]
-    again = await office.run()
-    await until(lambda: bool(again.controls.effects))
-    end(call.debtor)
-    await call.ended
-
-
-async def closed(page: Browser) -> None:
-    await until(lambda: page.line is not None and page.line.closed)
-
-
 async def test_after_a_rotation_of_the_keys_a_running_desk_reads_disables_and_lets_in(
-    office: Office, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    office: Office, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
-    wang = await available(office, "wang")
+    wang = await office.available("wang")
     keys = KeyRing.load(tmp_path / "keys.json").rotated()
     keys.save(tmp_path / "keys.json")
     other = Store.open(f"sqlite:///{tmp_path / 'desk.db'}", keys)
@@ -120,14 +39,14 @@ async def test_after_a_rotation_of_the_keys_a_running_desk_reads_disables_and_le
     await office.somebody("li")
     staff.set_enabled("wang", "agent", False, "test")
     other.close()
-    await closed(wang)
+    await wang.closed()
 
 
 async def test_a_profile_that_cannot_be_read_keeps_nobody_logged_in_and_the_login_says_so(
     office: Office, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
-    wang = await available(office, "wang")
+    wang = await office.available("wang")
     staff = Staff(store, office.clock)
 
     def spoil() -> None:
@@ -143,7 +62,7 @@ async def test_a_profile_that_cannot_be_read_keeps_nobody_logged_in_and_the_logi
     assert (await stranger.log_in("li"))[0] == 503
     await stranger.close()
     staff.set_enabled("wang", "agent", False, "test")
-    await closed(wang)
+    await wang.closed()
 
 
 async def test_a_fault_in_one_round_ends_neither_the_roster_nor_the_page_nor_a_runs_news(
@@ -151,7 +70,7 @@ async def test_a_fault_in_one_round_ends_neither_the_roster_nor_the_page_nor_a_r
 ) -> None:
     monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.05)
     monkeypatch.setattr(at_desk, "ROSTER_EVERY_S", 0.05)
-    run, wang = await office.run(), await available(office, "wang")
+    run, wang = await office.run(), await office.available("wang")
     failed: set[str] = set()
 
     def fails(what: str, part: Any, name: str) -> None:
@@ -174,12 +93,12 @@ async def test_a_fault_in_one_round_ends_neither_the_roster_nor_the_page_nor_a_r
     run.controls.staff = [agent_of("wang", enabled=False)]
     await until(lambda: run.queue.seats("instalment").here == 0)
     office.agents[0] = agent_of("wang", enabled=False)
-    await closed(wang)
+    await wang.closed()
 
 
 async def test_after_a_lost_line_the_talk_goes_on_with_its_buttons_and_one_form(office: Office) -> None:
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
+    run, wang = await office.run(), await office.available("wang")
+    call = await run.talks_with(wang)
     assert await wang.act("hold") == 200
     await wang.sees(lambda view: view["call"]["held"])
     await run.close()
@@ -190,9 +109,7 @@ async def test_after_a_lost_line_the_talk_goes_on_with_its_buttons_and_one_form(
     assert wang.view["wrap"] is None, "they still talk"
     assert await wang.act("resume") == 200
     await wang.sees(lambda view: not view["call"]["held"])
-    assert await wang.act("hang_up") == 200
-    await call.ended
-    form = await wang.sees(lambda view: view["wrap"])
+    form = await wang.hangs_up(call)
     assert form["outcome"] == "talked"
     assert (await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "INFORMED"}))[0] == 200
     await wang.sees(lambda view: view["wrap"] is None)
@@ -208,17 +125,15 @@ async def test_a_desk_that_is_started_again_in_mid_talk_takes_the_talk_over(
         first.employ("wang")
         run = RunInTown(tmp_path, agents, first.clock, first.why, "demo")
         run.open()
-        wang = await available(first, "wang")
-        call, _ = await talking(first, run, wang)
+        wang = await first.available("wang")
+        call = await run.talks_with(wang)
     async with Office(tmp_path, store, agents) as second:
         await until(lambda: second.hub.floor.run_of("demo-1") is not None)
         wang = await second.somebody("wang")
         await wang.watch()
         await wang.sees_state("bridged")
         assert wang.view["wrap"] is None
-        assert await wang.act("hang_up") == 200
-        await call.ended
-        form = await wang.sees(lambda view: view["wrap"])
+        form = await wang.hangs_up(call)
         assert form["outcome"] == "talked"
         assert len((await wang.get("/api/today"))[1]["calls"]) == 1
         await run.close()
@@ -236,97 +151,14 @@ async def test_a_card_that_the_store_did_not_take_is_shown_as_soon_as_it_does(
         return real(log, *arguments)
 
     monkeypatch.setattr(CallLog, "offered", offered)
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
-    assert await wang.act("hang_up") == 200
-    await call.ended
-    await wang.sees(lambda view: view["wrap"])
-
-
-async def test_a_talk_of_which_the_store_took_nothing_has_its_form_when_the_store_is_back(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    real, away = CallLog.offered, [True]
-
-    def offered(log: CallLog, *arguments: Any) -> int:
-        if away:
-            raise InputError("the store is away")
-        return real(log, *arguments)
-
-    monkeypatch.setattr(CallLog, "offered", offered)
-    run, wang = await office.run(), await available(office, "wang")
-    phone = PaperPhone({"a": accepts_by_key})
-    await until(lambda: run.queue.seats("instalment").free == 1)
-    call = run.hand_over(phone, phone.debtor(), whisper_s=0.1)
-    await wang.sees(lambda view: view["me"]["presence"] == "talking")
-    end(call.debtor)
-    await call.ended
-    assert wang.view["call"] is None
-    away.clear()
-    form = await wang.sees(lambda view: view["wrap"])
-    assert (await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "STOP_REQUEST"}))[0] == 200
-    assert run.controls.effects[0][1]["stop_list"] == "DEBTOR_NO_BOT"
-
-
-async def test_a_form_that_two_tabs_send_counts_once_and_one_that_was_not_kept_may_be_sent_again(
-    office: Office, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
-    await wang.act("hang_up")
-    await call.ended
-    form = await wang.sees(lambda view: view["wrap"])
-    body = {"call": form["call"], "disposition": "COMPLAINT"}
-    real, away = CallLog.wrapped_up, [True]
-
-    def wrapped_up(log: CallLog, *arguments: Any, **named: Any) -> None:
-        time.sleep(0.1)  # on the store's thread
-        if away:
-            away.pop()
-            raise InputError("the store is away")
-        real(log, *arguments, **named)
-
-    monkeypatch.setattr(CallLog, "wrapped_up", wrapped_up)
-    assert await wang.post("/api/wrap-up", body) == (409, {"word": "store_down"})
-    answers = await asyncio.gather(*(wang.post("/api/wrap-up", body) for _ in range(3)))
-    assert sorted(status for status, _ in answers) == [200, 409, 409]
-    assert len(run.controls.effects) == 1
-
-
-async def test_all_forms_that_are_missing_are_asked_for_after_a_restart(store: Store, tmp_path: Path) -> None:
-    office = Office(tmp_path, store, [agent_of("wang")])
-    office.employ("wang")
-    log = CallLog(store, office.clock)
-    for case in ("CASE-1", "CASE-2"):
-        card = Card(
-            attempt_id=case.lower(),
-            campaign="demo",
-            case_id=case,
-            phone_masked="138****5678",
-            name_masked="陈**",
-            to_contact=False,
-            queue="instalment",
-            reason="客户希望分期",
-            priority=False,
-            level=2,
-            disposition="HUMAN",
-        )
-        log.bridged(log.offered("wang", "demo-1", card))
-    async with office:
-        wang = await office.somebody("wang")
-        await wang.watch()
-        for case in ("CASE-1", "CASE-2"):
-            form = await wang.sees(lambda view: view["wrap"])
-            assert form["case_id"] == case
-            status, _ = await wang.post("/api/wrap-up", {"call": form["call"], "disposition": "INFORMED"})
-            assert status == 200
-            await wang.sees(lambda view, call=form["call"]: (view["wrap"] or {}).get("call") != call)
-        assert wang.view["wrap"] is None
+    run, wang = await office.run(), await office.available("wang")
+    call = await run.talks_with(wang)
+    await wang.hangs_up(call)
 
 
 async def test_a_busy_store_holds_up_no_button(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, wang, li = await office.run(), await available(office, "wang"), await office.somebody("li")
-    call, phone = await talking(office, run, wang)
+    run, wang, li = await office.run(), await office.available("wang"), await office.somebody("li")
+    call = await run.talks_with(wang)
     real, free = CallLog.offered, threading.Event()
 
     def offered(log: CallLog, *arguments: Any) -> int:
@@ -336,9 +168,8 @@ async def test_a_busy_store_holds_up_no_button(office: Office, monkeypatch: pyte
     monkeypatch.setattr(CallLog, "offered", offered)
     await li.watch()
     assert (await li.post("/api/presence", {"reason": None}))[0] == 200
-    await until(lambda: run.queue.seats("instalment").free == 1)
-    phone.scripts["b"] = rings
-    second = run.hand_over(phone, phone.debtor())
+    call.phone.scripts["b"] = rings_for_ever
+    second = await run.offer(call.phone)
     await li.sees(lambda view: view["me"]["presence"] == "reserved")
     assert li.view["call"] is None, "no card before the look is written"
     assert await wang.act("hold") == 200
@@ -346,15 +177,14 @@ async def test_a_busy_store_holds_up_no_button(office: Office, monkeypatch: pyte
     free.set()
     await li.sees_state("ringing")
     for one in (call, second):
-        end(one.debtor)
-        await one.ended
+        await one.debtor_hangs_up()
 
 
 async def test_a_fault_while_a_page_opens_leaves_nobody_at_the_desk(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
+    run, wang = await office.run(), await office.available("wang")
+    call = await run.talks_with(wang)
 
     def fails(*_: Any) -> None:
         raise KeyError("page")
@@ -364,15 +194,14 @@ async def test_a_fault_while_a_page_opens_leaves_nobody_at_the_desk(
         broken.setattr(office.hub.floor, "call_of", fails)
         await tab.watch()
     assert office.hub.floor.people["wang"].pages == 1
-    end(call.debtor)
-    await call.ended
+    await call.debtor_hangs_up()
 
 
 async def test_a_call_that_is_cancelled_while_its_last_words_are_heard_leaves_nothing_running(
     office: Office, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, wang = await office.run(), await available(office, "wang")
-    call, _ = await talking(office, run, wang)
+    run, wang = await office.run(), await office.available("wang")
+    call = await run.talks_with(wang)
     hanging = asyncio.ensure_future(asyncio.Event().wait())
     call.handover._ears_closing.append(hanging)  # type: ignore[arg-type]
     following = [task for task in asyncio.all_tasks() if "DeskFeed.follow" in repr(task)]
@@ -381,3 +210,18 @@ async def test_a_call_that_is_cancelled_while_its_last_words_are_heard_leaves_no
     call.ended.cancel()
     await asyncio.gather(call.ended, *following, return_exceptions=True)
     assert [task.cancelled() for task in (call.ended, *following)] == [True, True]
+
+
+async def test_the_desk_closes_at_once_although_pages_are_open(
+    office: Office, store: Store, tmp_path: Path
+) -> None:
+    second = Office(tmp_path / "second", store, office.agents)
+    await second.__aenter__()
+    wang = Browser(second)
+    await wang.log_in("wang")
+    await wang.watch()
+    began = asyncio.get_running_loop().time()
+    await second.__aexit__()
+    assert asyncio.get_running_loop().time() - began < 3.0
+    await wang.closed()
+    await wang.close()

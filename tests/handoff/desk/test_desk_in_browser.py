@@ -17,7 +17,10 @@ from playwright.async_api import Page, async_playwright, expect
 
 from sip.leg import Leg
 from sip.softphone import PhoneSettings, Softphone
-from tests.handoff.desk.office import PASSWORD, HandedOver, Office, RunInTown, agent_of, until
+from tests.handoff.desk.browser import PASSWORD, until
+from tests.handoff.desk.handed_over import HandedOver
+from tests.handoff.desk.office import Office, agent_of
+from tests.handoff.desk.run_in_town import RunInTown
 from tests.handoff.paper_phone import tone
 from tests.handoff.test_handoff_calls import AGENT_HZ, DEBTOR_HZ, hears
 from tests.sip.far_end import FarEnd

@@ -10,8 +10,8 @@ import pytest
 from handoff.desk import hub
 from handoff.desk.login import LOCKED, TRIES, Login, Refused
 from handoff.staff import Staff
-from tests.handoff.desk.office import PASSWORD, QUICK, Browser, Office, agent_of, until
-from tests.handoff.desk.test_desk import audited, available
+from tests.handoff.desk.browser import PASSWORD, Browser
+from tests.handoff.desk.office import QUICK, Office, agent_of
 from voicebot.store.database import Store
 
 
@@ -29,7 +29,7 @@ def test_wrong_passwords_that_come_at_once_count_one_by_one(office: Office, stor
     assert said.count("wrong") == TRIES - 1
     assert said.count("locked") == 20 - said.count("wrong")
     assert answers(login, "wang", PASSWORD) == "locked"
-    assert [subject for subject, _ in audited(store, "login_locked")] == ["wang"]
+    assert [subject for subject, _ in office.audited("login_locked")] == ["wang"]
     office.clock.advance(LOCKED.total_seconds() + 1)
     assert answers(login, "wang", PASSWORD) == "wang"
 
@@ -72,8 +72,8 @@ async def test_a_session_ends_with_a_new_first_password_another_role_or_without_
 ) -> None:
     monkeypatch.setattr(hub, "ROSTER_EVERY_S", 0.1)
     wang, li, lin = (
-        await available(office, "wang"),
-        await available(office, "li"),
+        await office.available("wang"),
+        await office.available("li"),
         await office.somebody("lin"),
     )
     match change:
@@ -83,7 +83,7 @@ async def test_a_session_ends_with_a_new_first_password_another_role_or_without_
             office.agents[0] = agent_of("wang", role="supervisor")
         case _:
             del office.agents[0]
-    await until(lambda: wang.line is not None and wang.line.closed)
+    await wang.closed()
     assert (await wang.get("/live/alive"))[0] == 401
     assert (await li.get("/live/alive"))[0] == (await lin.get("/live/alive"))[0] == 200
 
@@ -95,3 +95,66 @@ async def test_who_was_added_a_moment_ago_gets_in_and_stays(office: Office) -> N
     for name in ("zhao", "qian"):
         browser = await office.somebody(name)
         assert (await browser.get("/live/alive"))[0] == 200
+
+
+async def test_wrong_passwords_lock_the_account_and_strangers_learn_nothing(office: Office) -> None:
+    browser = Browser(office)
+    said = []
+    for _ in range(5):
+        form = {"csrf": await browser.token("/login"), "name": "li", "password": "wrong-password"}
+        async with browser.session.post(browser.url("/login"), data=form) as answer:
+            said.append(await answer.text())
+    assert ["账号已锁定" in text for text in said] == [False] * 4 + [True]
+    assert (await browser.log_in("li"))[0] == 403, "the right one does not help now"
+    form = {"csrf": await browser.token("/login"), "name": "nobody", "password": PASSWORD}
+    async with browser.session.post(browser.url("/login"), data=form) as answer:
+        assert "工号或密码不正确" in await answer.text()
+    async with browser.session.post(browser.url("/login"), data={"name": "wang", "password": PASSWORD}) as no:
+        assert no.status == 403, "a form that is not from our page"
+    office.clock.advance(901)
+    assert (await browser.log_in("li"))[0] == 303
+    await browser.close()
+
+
+async def test_too_many_logins_from_one_address_are_put_off(office: Office) -> None:
+    browser = Browser(office)
+    for _ in range(20):
+        await browser.log_in("nobody", "x")
+    assert (await browser.log_in("wang"))[0] == 429
+    office.clock.advance(61)
+    assert (await browser.log_in("wang"))[0] == 303
+    await browser.close()
+
+
+async def test_a_first_password_opens_nothing_but_the_page_to_change_it(office: Office) -> None:
+    office.employ("li", must_change=True)
+    browser = Browser(office)
+    assert await browser.log_in("li") == (303, "/password")
+    browser.csrf = await browser.token("/password")
+    assert (await browser.post("/api/presence", {"reason": "rest"}))[0] == 403
+
+    async def change(new: str, again: str, old: str = PASSWORD) -> int:
+        form = {"csrf": browser.csrf, "old": old, "new": new, "again": again}
+        async with browser.session.post(browser.url("/password"), data=form, allow_redirects=False) as answer:
+            return answer.status
+
+    assert await change("a-new-password-1", "a-new-password-2") == 422
+    assert await change("short", "short") == 422
+    assert await change(PASSWORD, PASSWORD) == 422
+    assert await change("a-new-password-1", "a-new-password-1", old="wrong") == 422
+    assert await change("a-new-password-1", "a-new-password-1") == 303
+    assert (await browser.post("/api/presence", {"reason": "rest"}))[0] == 200
+    await browser.close()
+
+
+async def test_who_is_disabled_is_out_and_cannot_log_in_again(office: Office) -> None:
+    wang, lin = await office.available("wang"), await office.somebody("lin")
+    office.agents[0] = agent_of("wang", enabled=False)
+    Staff(office.store, office.clock).set_enabled("lin", "operations", False, "test")
+    await office.hub.read_roster()
+    await wang.closed()
+    assert (await lin.get("/live/alive"))[0] == 401
+    browser = Browser(office)
+    assert (await browser.log_in("wang"))[0] == 403
+    assert (await browser.log_in("lin"))[0] == 403
+    await browser.close()
