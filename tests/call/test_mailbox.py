@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dialogs.policy import LineRef
-from sip.leg import LegState
 from tests.call.test_conversation import Call, Dialog, end, says
-from voicebot.call.inbox import Inbox, Machine
-from voicebot.call.listening import Utterance
+from voicebot.call.inbox import Machine
 from voicebot.call.machine import Moment
 from voicebot.call.outcome import Outcome
-from voicebot.call.prompt_book import Prompt
-from voicebot.call.speaking import Mouth
 from voicebot.simulate.virtual_time import on_virtual_time
 from voicebot.store.states import Disposition
 
@@ -109,54 +102,3 @@ def test_a_machine_that_hangs_up_at_once_is_what_it_said() -> None:
         return await call.run()
 
     assert on_virtual_time(run()) == Outcome(Disposition.SUSPENDED, "callee")
-
-
-# ---- the greeting that already runs ----
-
-
-class Playback:
-    seconds = played = 8.0
-
-    def __init__(self) -> None:
-        self.done: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self.stopped_at: float | None = None
-
-    async def position(self) -> float:
-        return asyncio.get_running_loop().time()
-
-    async def stop(self) -> float:
-        self.stopped_at = asyncio.get_running_loop().time()
-        self.done.set_result(False)
-        return self.stopped_at
-
-
-class Leg:
-    state = LegState.CONNECTED
-
-    def __init__(self) -> None:
-        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.playback = Playback()
-
-    async def play(self, wav: Path) -> Playback:
-        return self.playback
-
-
-class Book:
-    def prompt(self, line_id: str, slots: object, *, level: int, listener: str) -> Prompt:
-        return Prompt(line_id, "", Path(), 8.0)
-
-
-def test_a_verdict_stops_even_a_line_that_must_finish() -> None:
-    async def run() -> tuple[Any, float | None, int]:
-        call, leg, inbox = Call(Dialog()), Leg(), Inbox()
-        mouth = Mouth(leg, Book(), call.ear, inbox, call.transcript)  # type: ignore[arg-type]
-        loop = asyncio.get_running_loop()
-        loop.call_later(1.0, inbox.put, Utterance("您好我现在不方便", 0.9, 0.1, 0.9))
-        loop.call_later(2.0, inbox.put, Machine("VOICEMAIL"))
-        found = await mouth.say((LineRef("C.open"),), level=0, listener="unknown", interruptible=True)
-        return found, leg.playback.stopped_at, len(inbox)
-
-    found, stopped_at, left = on_virtual_time(run())
-    assert found == Machine("VOICEMAIL")
-    assert stopped_at == pytest.approx(2.0)
-    assert left == 1  # what was said before stays for the transcript

@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from dialogs.policy import LineRef
 from sip.leg import LegState
-from voicebot.call.inbox import Heard, Inbox, Key
+from voicebot.call.inbox import Heard, Inbox, Key, Machine
 from voicebot.call.listening import Utterance
 from voicebot.call.prompt_book import Prompt
 from voicebot.call.speaking import MOST_FALSE_ALARMS, Mouth
@@ -245,3 +247,20 @@ def test_a_compliance_line_that_was_broken_off_is_owed_and_no_farewell_waits_for
         return line
 
     assert on_virtual_time(call()).spoken[1:] == ["C.end", "C.open", "A.how"]
+
+
+def test_a_verdict_stops_even_a_line_that_must_finish() -> None:
+    box: list[Inbox] = []
+
+    async def turns_out_to_be_a_mailbox(inbox: Inbox, line: Line) -> None:
+        box.append(inbox)
+        await asyncio.sleep(1.0)
+        inbox.put(Utterance("您好我现在不方便", 0.9, 0.1, 0.9))
+        await asyncio.sleep(1.0)
+        inbox.put(Machine("VOICEMAIL"))
+
+    heard, line, took = during("C.open", then=turns_out_to_be_a_mailbox)
+    assert heard == Machine("VOICEMAIL")
+    assert line.playbacks[0].pauses == [2.0] and line.playbacks[0].done.result() is False
+    assert took == pytest.approx(2.0)
+    assert len(box[0]) == 1  # what was said before stays for the transcript
