@@ -4,23 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from datetime import date
-from types import SimpleNamespace
-from typing import Any
 
+from tests.call.line import SILENCE, VOICE, Vad
 from voicebot.call.completeness import judge_for
 from voicebot.call.endpointing import ORDINARY
 from voicebot.call.listening import Ear, Utterance
 from voicebot.speech.asr.client import SpeechUnavailable
 from voicebot.speech.asr.engine import Hypothesis
-
-VOICE, SILENCE = b"\x01\x01" * 160, bytes(320)
-
-
-class LoudIsVoice:
-    """The real VAD is tested elsewhere; here a frame is voiced when it is not silent."""
-
-    def feed(self, frame: bytes) -> Any:
-        return SimpleNamespace(voiced=frame != SILENCE, level_dbfs=-20.0)
 
 
 class Dictation:
@@ -65,7 +55,7 @@ class Notes:
 
 def ear_over(recogniser: Dictation, notes: Notes) -> Ear:
     return Ear(
-        LoudIsVoice(),  # type: ignore[arg-type]
+        Vad(),  # type: ignore[arg-type]
         recogniser,  # type: ignore[arg-type]
         on_utterance=notes.heard.append,
         on_wordless=notes.take_wordless,
