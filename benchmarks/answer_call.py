@@ -5,7 +5,6 @@ and conversation are the product's; the SIP stack, dialog and prompts are stand-
 from __future__ import annotations
 
 import asyncio
-import wave
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -28,6 +27,7 @@ from voicebot.call.transcript import SILENCE, Transcript
 from voicebot.call.verification import KnowledgeCheck
 from voicebot.simulate.virtual_time import on_virtual_time
 from voicebot.speech.audio import FRAME_BYTES, FRAME_SECONDS, SAMPLE_RATE
+from voicebot.speech.tts.render_process import write_wav
 from voicebot.speech.vad import TwoStageVad
 from voicebot.store.states import Disposition
 
@@ -96,11 +96,7 @@ class Book:
     def prompt(self, line_id: str, run_slots: object, *, level: int, listener: str) -> Prompt:
         path = self._folder / f"{line_id}.wav"
         if not path.is_file():
-            with wave.open(str(path), "wb") as wav:
-                wav.setnchannels(1)
-                wav.setsampwidth(2)
-                wav.setframerate(SAMPLE_RATE)
-                wav.writeframes(bytes(2 * round(PROMPT_S * SAMPLE_RATE)))
+            write_wav(path, bytes(2 * round(PROMPT_S * SAMPLE_RATE)))
         return Prompt(line_id, line_id, path, PROMPT_S)
 
 
