@@ -39,10 +39,6 @@ class RecordedVoice:
             raise InputError(f"{len(missing)} files are missing, the first is {missing[0]}.", "", manifest)
         self._files = {spoken(text): folder / file for text, file in texts.items()}
 
-    def texts(self) -> list[str]:
-        """What was recorded, as spoken characters."""
-        return list(self._files)
-
     def render(self, text: str) -> tuple[Samples, int]:
         path = self._files.get(spoken(text))
         if path is None:
