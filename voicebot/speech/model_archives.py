@@ -5,7 +5,6 @@ The archive is compared with a sha256 before anything of it is unpacked, and goe
 
 from __future__ import annotations
 
-import hashlib
 import re
 import shutil
 import tarfile
@@ -18,6 +17,7 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from voicebot.errors import InputError, NotReady
+from voicebot.speech.models import sha256_of
 
 BLOCK_BYTES = 1 << 20
 ANSWER_S = 30.0
@@ -44,7 +44,7 @@ def add(models: Path, name: str, source: str, sha256: str, say: Callable[[str], 
         archive = _fetch(source, Path(work) / "archive", say) if remote else Path(source)
         if not archive.is_file():
             raise InputError("there is no such file.", "Name an archive or a URL.", source)
-        found = _sha256(archive)
+        found = sha256_of(archive)
         if sha256 and found != sha256.lower():
             raise InputError(f"its sha256 is {found}, not the one that was given.", "Fetch it again.", source)
         say(f"sha256 {found}")
@@ -73,11 +73,6 @@ def _fetch(url: str, path: Path, say: Callable[[str], None]) -> Path:
     except (urllib.error.URLError, OSError) as fault:
         raise NotReady(f"it cannot be fetched: {fault}", "Check the address and the network.", url) from None
     return path
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _unpack(archive: Path, content: Path, source: str) -> None:
