@@ -50,7 +50,7 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
     ),
     (
         AnnouncementKind.VOICEMAIL,
-        f"{_BEEP_WORDS} 声后留言 声后留下 请留言 请您留言 麻烦您留言 语音信箱 语音留言 后请留言 留言请按 "
+        f"{_BEEP_WORDS} 声后留言 声后留下 请留言 请您留言 麻烦您留言 语音信箱 语音留言 留言请按 "
         "录制留言 请留下您的 请您留下 留下口信 自动答录 答录机 您要说的话 开始录音 录音完毕",
     ),
     (
@@ -74,7 +74,7 @@ _KEYWORDS: tuple[tuple[AnnouncementKind, str], ...] = (
 _IN_THE_NETWORKS_SENTENCE: tuple[tuple[AnnouncementKind, str], ...] = (
     (AnnouncementKind.POWERED_OFF, "关机"),
     (AnnouncementKind.EMPTY_NUMBER, "空号 不存在 有误 错误 未启用 没有启用 未使用 已注销 已销号"),
-    (AnnouncementKind.SUSPENDED, "停机 停用 欠费 暂停服务 停止服务"),
+    (AnnouncementKind.SUSPENDED, "停机 停用 欠费"),
     (AnnouncementKind.BUSY, "通话中 在通话 使用电话 正忙 线路忙 现在忙 用户忙 电话忙 占线"),
     (AnnouncementKind.UNREACHABLE, "接通 服务区"),
     (AnnouncementKind.NO_ANSWER, "人接听 人应答 未应答 无应答 有应答"),
