@@ -14,12 +14,12 @@ from typing import Literal
 import soundfile as sf
 
 from voicebot.call.record import RecordingRef
+from voicebot.speech.audio import SAMPLE_RATE
 from voicebot.store.bindings import recording_binding
 from voicebot.store.encryption import KeyRing, Unreadable
 from voicebot.store.sealed_file import SUFFIX, open_content, seal_file, unfinished
 
 Format = Literal["flac", "opus"]
-SAMPLE_RATE = 8000
 CHANNELS = 2
 FRAME_BYTES = 2 * CHANNELS
 PART = ".part.pcm"
