@@ -105,7 +105,4 @@ def record_of(site: LedgerSite, claim: Claim, recording: RecordingRef | None) ->
 
 
 def seal(site: LedgerSite, folder: Path) -> None:
-    chain = AuditChain(site.store, site.clock)
-    while chain.seal():
-        pass
-    Checkpoints(site.store, site.clock, folder / "checkpoints.jsonl").sign()
+    Checkpoints(site.store, site.clock, folder / "checkpoints.jsonl").sign_all()

@@ -356,9 +356,7 @@ class CampaignRun:
         """The campaign is done when nothing of it is planned or live, here or elsewhere; a simulated one also
         when only call-backs are left that it does not wait for."""
         try:
-            while ledger.seal():
-                pass
-            self._checkpoints.sign()
+            self._checkpoints.sign_all()
             memory.sync(campaign_id, pacing.take_changes())
             if self.interrupted:
                 return

@@ -14,10 +14,9 @@ from voicebot.cli.progress_bar import progress_bar
 from voicebot.cli.site_store import AsJson, By, SiteFile, SiteStore, StoreUrl, actor, opened
 from voicebot.quality.evidence import export
 from voicebot.quality.evidence_check import check_package
-from voicebot.store.audit import AuditChain
 from voicebot.store.audit_check import Range, check, links_between
 from voicebot.store.chained_evidence import Fault, Verdict
-from voicebot.store.checkpoints import CHECKPOINTS, Checkpoints, read_checkpoints, site_keys
+from voicebot.store.checkpoints import Checkpoints, read_checkpoints, site_keys
 
 app = typer.Typer(no_args_is_help=True)
 console = Console()
@@ -53,7 +52,7 @@ def verify(
     with opened(site_file, store) as place:
         which = _range(place, begin, end)
         files = [*(checkpoints or ())]
-        if store is None and (own := place.site.var / CHECKPOINTS).is_file():
+        if (own := place.checkpoints) is not None and own.is_file():
             files.append(own)
         with progress_bar("verifying") as told:
             verdict = check(
@@ -115,11 +114,7 @@ def _as_dict(verdict: Verdict) -> dict[str, object]:
 def checkpoint(as_json: AsJson = False, store: StoreUrl = None, site_file: SiteFile = None) -> None:
     """Chain what waits and sign the chain as it stands; runs do it every minute and at their end."""
     with opened(site_file, store) as place:
-        chain = AuditChain(place.store, place.clock)
-        while chain.seal():
-            pass
-        file = place.site.var / CHECKPOINTS if store is None else None
-        made = Checkpoints(place.store, place.clock, file).sign()
+        made = Checkpoints(place.store, place.clock, place.checkpoints).sign_all()
     if made is None:
         show_done({"signed": None}, as_json, "Nothing was added since the last checkpoint.")
     else:
@@ -151,8 +146,7 @@ def export_evidence(
     """
     with opened(site_file, store) as place:
         target = out or Path(f"evidence-{word}-{place.clock.now():%Y%m%d-%H%M%S}.zip")
-        file = place.site.var / CHECKPOINTS if store is None else None
-        done = export(place.store, place.clock, word, target, actor(by), why, file)
+        done = export(place.store, place.clock, word, target, actor(by), why, place.checkpoints)
     keys = " ".join(f"--public-key {key}" for key in done.keys)
     show_done(
         {"package": str(target), "public_keys": list(done.keys)},

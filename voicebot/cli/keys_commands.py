@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import typer
 
@@ -12,7 +11,7 @@ from voicebot.cli.progress_bar import progress_bar
 from voicebot.cli.site_store import AsJson, By, SiteFile, SiteStore, StoreUrl, actor, opened
 from voicebot.errors import InputError
 from voicebot.store.audit import AuditChain
-from voicebot.store.checkpoints import CHECKPOINTS, Checkpoints, site_keys
+from voicebot.store.checkpoints import Checkpoints, site_keys
 from voicebot.store.encryption import ENVIRONMENT, KeyRing, Unreadable
 from voicebot.store.recordings import kept_recordings, rewrapped
 
@@ -46,12 +45,13 @@ def rotate(
     with opened(site_file, store) as place:
         file = place.site.keys
         old = place.store.keys
-        Checkpoints(place.store, place.clock, _checkpoint_file(place, store)).sign()
+        checkpoints = Checkpoints(place.store, place.clock, place.checkpoints)
+        checkpoints.sign()
         new = old.rotated()
         told = {"from": old.active, "to": new.active, "key": site_keys(new)[-1], "by": actor(by)}
         # The old key signs what names its successor; then the ring's file is replaced.
         AuditChain(place.store, place.clock).append("keys_rotated", str(new.active), told)
-        Checkpoints(place.store, place.clock, _checkpoint_file(place, store)).sign()
+        checkpoints.sign()
         new.save(file)
         place.store.keys = new
         changed = _rewrap(place, new)
@@ -77,7 +77,3 @@ def _rewrap(place: SiteStore, keys: KeyRing) -> int:
                 typer.echo(f"! recording of attempt {one.attempt_id}: {fault}", err=True)
             told(done, len(found))
     return changed
-
-
-def _checkpoint_file(place: SiteStore, store: str | None) -> Path | None:
-    return place.site.var / CHECKPOINTS if store is None else None

@@ -18,6 +18,7 @@ from voicebot.campaign.phone_number import to_e164
 from voicebot.clock import WallClock
 from voicebot.errors import InputError
 from voicebot.settings import Site, load_site
+from voicebot.store.checkpoints import CHECKPOINTS
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
 from voicebot.store.signatures import load_key
@@ -39,10 +40,17 @@ class SiteStore:
     site: Site
     store: Store
     clock: WallClock
+    own: bool
+    "The site's store, not another one that was named."
 
     @property
     def zone(self) -> ZoneInfo:
         return self.site.zone
+
+    @property
+    def checkpoints(self) -> Path | None:
+        """The file of the site's signed checkpoints; another store has none."""
+        return self.site.var / CHECKPOINTS if self.own else None
 
 
 @contextmanager
@@ -51,7 +59,7 @@ def opened(site_file: Path | None, url: str | None) -> Iterator[SiteStore]:
     site = load_site(site_file)
     store = Store.open(url or site.store, KeyRing.load(site.keys))
     try:
-        yield SiteStore(site, store, WallClock(site.zone))
+        yield SiteStore(site, store, WallClock(site.zone), own=url is None)
     finally:
         store.close()
 

@@ -69,11 +69,12 @@ class Checkpoints:
 
     def __init__(self, store: Store, clock: Clock, file: Path | None = None) -> None:
         self._store, self._clock, self._file = store, clock, file
+        self._chain = AuditChain(store, clock)
 
     def sign(self) -> Checkpoint | None:
         """A checkpoint at the end of the chain; None when nothing was added since the last one."""
         with self._store.begin() as connection:
-            AuditChain(self._store, self._clock).lock_in(connection)
+            self._chain.lock_in(connection)
             made = self._sign_in(connection)
         if made is not None and self._file is not None:
             try:
@@ -81,6 +82,12 @@ class Checkpoints:
             except OSError as fault:  # a full disk: the store has it, and the next one is written again
                 log.error("checkpoint_not_copied", link=made.seq, fault=type(fault).__name__)
         return made
+
+    def sign_all(self) -> Checkpoint | None:
+        """Chains everything that waits in the outbox, and signs."""
+        while self._chain.seal():
+            pass
+        return self.sign()
 
     def _sign_in(self, connection: Connection) -> Checkpoint | None:
         last = connection.execute(
