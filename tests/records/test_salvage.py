@@ -15,7 +15,7 @@ from tests.campaign.site import LedgerSite, build, row
 from tests.records.conftest import dialled, died, record_of, recorded, seal
 from tests.records.killed_recorder import MOMENTS, TICKS
 from voicebot.call.recorder import Recorder
-from voicebot.call.recording_file import part_file
+from voicebot.call.recording_file import finish, part_file
 from voicebot.campaign.salvage import salvage, unsettled
 from voicebot.clock import ManualClock
 from voicebot.store.audit_check import check
@@ -111,12 +111,19 @@ def test_what_another_store_does_not_know_waits_for_its_own(
     ]
 
 
-@pytest.mark.parametrize("full", ["finish", "content_digest"])
+@pytest.mark.parametrize(
+    ("lies", "full"), [("samples", "finish"), ("sealed", "content_digest"), ("both", "content_digest")]
+)
 def test_a_disk_that_is_still_full_at_the_next_start(
-    site: LedgerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: str
+    site: LedgerSite, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, lies: str, full: str
 ) -> None:
     """No room for the sealed copy, or an error while it is read: the start after that salvages it."""
-    attempt_id, _part = died(site, tmp_path / "runs" / "spring" / "one" / "recordings")
+    attempt_id, part = died(site, tmp_path / "runs" / "spring" / "one" / "recordings")
+    samples = part.read_bytes()
+    if lies != "samples":
+        finish(part, site.store.keys)
+    if lies == "both":
+        part.write_bytes(samples)
     with monkeypatch.context() as patch:
         patch.setattr(f"voicebot.campaign.salvage.{full}", raising(OSError(28, "No space left on device")))
         for _start in range(2):

@@ -100,8 +100,8 @@ class _Look:
         for part in parts:
             if known.get(attempt_of(part), DELETED) != DELETED:
                 with _left(part) as left:
-                    if left and (file := _sealed(part, self._store)) is not None:
-                        yield from self._kept(file)
+                    if left and (sealed_now := _sealed(part, self._store)) is not None:
+                        yield _keep(*sealed_now, self._store, self._clock)
                         known[attempt_of(part)] = "salvaged"
         for file in sealed:  # sealed, and its process died before anybody was told
             if known.get(attempt_of(file)) in ("", "unsealed") and not samples_of(file).is_file():
@@ -155,27 +155,33 @@ def _left(part: Path) -> Iterator[bool]:
         yield left
 
 
-def _sealed(part: Path, store: Store) -> Path | None:
-    """The sealed file that the samples became; None when there is nothing in them, or no room."""
-    target, bound = sealed_name(part), recording_binding(attempt_of(part))
-    if seconds_of(part) == 0:
+def _sealed(part: Path, store: Store) -> tuple[Path, str, float] | None:
+    """What the samples became: file, digest, seconds; None when there is nothing in them, or no room."""
+    target, seconds = sealed_name(part), seconds_of(part)
+    if seconds == 0:
         delete_samples(part)
         return None
     try:
-        if target.is_file():  # it died between the sealed file and the samples' end
-            content_digest(target, store.keys, bound)
+        if (digest := _whole(target, store)) is None:
+            _target, digest = finish(part, store.keys)
+        else:  # it died between the sealed file and the samples' end
             delete_samples(part)
-            return target
-    except Unreadable:
-        target.unlink()
-    except OSError as fault:
-        log.error("recording_not_salvaged", attempt_id=attempt_of(part), fault=type(fault).__name__)
-        return None
-    try:
-        return finish(part, store.keys)[0]
     except (OSError, sf.SoundFileError) as fault:
         log.error("recording_not_salvaged", attempt_id=attempt_of(part), fault=type(fault).__name__)
         return None
+    return target, digest, round(seconds, 2)
+
+
+def _whole(target: Path, store: Store) -> str | None:
+    """The digest of a sealed file; None when there is none, and of one that does not open: it goes."""
+    try:
+        digest = content_digest(target, store.keys, recording_binding(attempt_of(target)))
+    except FileNotFoundError:
+        return None
+    except Unreadable:
+        target.unlink()
+        return None
+    return digest
 
 
 def _measured(file: Path, store: Store) -> tuple[str, float]:
