@@ -25,7 +25,7 @@ import os
 import sys
 import time
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,14 @@ import psutil
 import soundfile
 import soxr
 import yaml
-from answer_material import a_law, at_level, lose_packets, noise
+from answer_sounds import a_law, at_level, lose_packets, noise
 from pypinyin import lazy_pinyin
+from verdict import conclude
 
 from voicebot.call.barge_in import spoken_characters
 from voicebot.errors import InputError, NotReady
 from voicebot.settings import load_site
+from voicebot.simulate.hearing import distance
 from voicebot.speech.asr.engine import Engine, load_engine
 from voicebot.speech.audio import SAMPLE_RATE, Samples, to_float, to_pcm
 from voicebot.speech.spoken.digits import parse_digits
@@ -137,16 +139,6 @@ def written(text: str) -> str:
     """Only what is spoken, figures as characters (3721 and 三七二一 and 三七二幺 are the same)."""
     said = spoken_characters(plain(text)).replace("幺", "一")
     return "".join(DIGITS[int(c)] if c.isdigit() and c.isascii() else c for c in said)
-
-
-def distance(one: Sequence[str], other: Sequence[str]) -> int:
-    """Levenshtein's."""
-    row = list(range(len(other) + 1))
-    for i, a in enumerate(one, 1):
-        previous, row[0] = row[0], i
-        for j, b in enumerate(other, 1):
-            previous, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, previous + (a != b))
-    return row[-1]
 
 
 class Bench:
@@ -280,14 +272,7 @@ def main() -> None:
         "load_before": round(load, 2),
         "seconds": round(time.monotonic() - began, 1),
     }
-    wrong = missed(found)
-    if asked.json:
-        print(json.dumps(found | {"missed": wrong}, ensure_ascii=False, indent=1))
-    else:
-        show(found)
-    for line in wrong:
-        print(f"missed: {line}", file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    conclude(found, missed(found), asked.json, show)
 
 
 if __name__ == "__main__":

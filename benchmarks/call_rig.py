@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import json
 import math
 import os
 import shutil
@@ -330,10 +329,6 @@ def _prioritise(tasks: Sequence[int], priority: int) -> None:
 def machine() -> dict[str, Any]:
     """What every result states: cores, and the load before the run."""
     return {"cores": psutil.cpu_count(), "load_before": round(os.getloadavg()[0], 2)}
-
-
-def print_json(found: dict[str, Any]) -> None:
-    print(json.dumps(found, ensure_ascii=False, indent=1))
 
 
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))

@@ -23,12 +23,12 @@ import argparse
 import asyncio
 import itertools
 import statistics
-import sys
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from call_rig import CallRig, Calls, machine, print_json
+from call_rig import CallRig, Calls, machine
+from verdict import conclude
 
 from voicebot.call.record import CallRecord, Latency
 from voicebot.simulate.measurement import Turn
@@ -187,13 +187,7 @@ def main() -> None:
         if row["lines"] == asked.rated
         for what in missed(row, engine)
     ]
-    if asked.json:
-        print_json(found | {"missed": wrong})
-    else:
-        show(found)
-    for line in wrong:
-        print(f"missed: {line}", file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    conclude(found, wrong, asked.json, show)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,6 @@ and in the table a million contacts at most 1.2 times the CPU of ten thousand.
 from __future__ import annotations
 
 import argparse
-import json
 import multiprocessing
 import os
 import random
@@ -45,6 +44,7 @@ from typing import Any
 
 import psutil
 import structlog
+from verdict import conclude, refuse
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -361,6 +361,11 @@ def table() -> list[str]:
     return wrong
 
 
+def show(found: dict[str, Any]) -> None:
+    for name, value in found.items():
+        print(f"{name:<22}{value}")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -371,18 +376,9 @@ def main() -> None:
     asked = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if asked.contacts is None and not asked.json:
-        wrong = table()
-    else:
-        found = measure(asked.contacts or SIZES[0], asked.store)
-        wrong = missed(found)
-        if asked.json:
-            print(json.dumps(found | {"missed": wrong}, indent=1))
-        else:
-            for name, value in found.items():
-                print(f"{name:<22}{value}")
-    for line in wrong:
-        print(f"missed: {line}", file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+        refuse(table())
+    found = measure(asked.contacts or SIZES[0], asked.store)
+    conclude(found, missed(found), asked.json, show)
 
 
 if __name__ == "__main__":

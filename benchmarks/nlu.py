@@ -30,6 +30,7 @@ import json
 import subprocess
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -116,18 +117,9 @@ def reading(wanted: list[tuple[str, str]], heard: list[dict[str, Any]]) -> dict[
             )
             for name, intents in DUTIES.items()
         },
-        "duties_together": _share(
-            sum(found in own for own in DUTIES.values() for intent, found in pairs if intent in own),
-            sum(total[intent] for own in DUTIES.values() for intent in own),
-        ),
-        "duties_kept": _share(
-            sum(
-                found in (*own, *SAME_END.get(name, ()))
-                for name, own in DUTIES.items()
-                for intent, found in pairs
-                if intent in own
-            ),
-            sum(total[intent] for own in DUTIES.values() for intent in own),
+        "duties_together": _together(pairs, DUTIES),
+        "duties_kept": _together(
+            pairs, {name: (*own, *SAME_END.get(name, ())) for name, own in DUTIES.items()}
         ),
         "recall": {intent: _share(right[intent], number) for intent, number in total.items()},
         "confusions": [
@@ -140,6 +132,14 @@ def reading(wanted: list[tuple[str, str]], heard: list[dict[str, Any]]) -> dict[
             if intent != found
         ],
     }
+
+
+def _together(pairs: list[tuple[str, str]], kept_by: Mapping[str, tuple[str, ...]]) -> float | None:
+    """Of all duties' texts, the share that was read as something that `kept_by` has for their duty."""
+    kept = [
+        found in kept_by[name] for name, own in DUTIES.items() for intent, found in pairs if intent in own
+    ]
+    return _share(sum(kept), len(kept))
 
 
 def _share(part: int, whole: int) -> float | None:

@@ -22,9 +22,7 @@ Exit code 1 when one does not hold.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import sys
 import time
 import wave
 from collections.abc import Iterator
@@ -33,8 +31,9 @@ from typing import Any
 import numpy as np
 import psutil
 import yaml
-from answer_material import a_law, at_level, cadence, noise, rest, trimmed
+from answer_sounds import a_law, at_level, cadence, noise, rest, trimmed
 from asr import SEED, TEXTS, VOICES
+from verdict import conclude
 
 from voicebot.call.completeness import Completeness
 from voicebot.call.endpointing import Endpoint, Endpointer
@@ -272,14 +271,7 @@ def main() -> None:
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
     found = measure()
-    wrong = missed(found)
-    if asked.json:
-        print(json.dumps(found | {"missed": wrong}, ensure_ascii=False, indent=1))
-    else:
-        show(found)
-    for line in wrong:
-        print(f"missed: {line}", file=sys.stderr)
-    sys.exit(1 if wrong else 0)
+    conclude(found, missed(found), asked.json, show)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,8 @@ Texts went through G.711 and ASR, so words are compared by sound: homophones are
 from __future__ import annotations
 
 import re
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from pypinyin import lazy_pinyin
@@ -89,12 +91,12 @@ def _near(said: list[str], word: list[str]) -> bool:
     allowed = int(len(wanted) * (1 - CLOSE_ENOUGH))
     for size in {len(word), len(word) - 1, len(word) + 1} - {0}:
         for start in range(max(1, len(said) - size + 1)):
-            if _distance("".join(said[start : start + size]), wanted, allowed) <= allowed:
+            if distance("".join(said[start : start + size]), wanted, allowed) <= allowed:
                 return True
     return False
 
 
-def _distance(one: str, other: str, enough: int) -> int:
+def distance(one: Sequence[str], other: Sequence[str], enough: int = sys.maxsize) -> int:
     """Levenshtein distance; anything above `enough` may come back as `enough` + 1."""
     if abs(len(one) - len(other)) > enough:
         return enough + 1
