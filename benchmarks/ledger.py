@@ -374,6 +374,8 @@ def main() -> None:
     parser.add_argument("--store", choices=tuple(PROCESSES), default="sqlite")
     parser.add_argument("--json", action="store_true")
     asked = parser.parse_args()
+    if asked.contacts is not None and asked.contacts < SIZES[0]:
+        parser.error(f"--contacts: at least {SIZES[0]}, for no contact is dialled twice here")
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(40))
     if asked.contacts is None and not asked.json:
         refuse(table())
