@@ -93,11 +93,7 @@ def _clock(rest: str, part: str | None) -> tuple[timedelta, timedelta] | None:
         hour, minute, around = int(found[1]), int(found[2]), _AROUND_MINUTE
     elif found := re.search(_N + r"[点时](半|一刻|三刻|" + _N + "分?)?", rest):
         hour, words = _number(found[1]), found[2]
-        minute = (
-            {None: 0, "半": 30, "一刻": 15, "三刻": 45}.get(words, 0)
-            if found[3] is None
-            else _number(found[3])
-        )
+        minute = _QUARTERS.get(words, 0) if found[3] is None else _number(found[3])
         around = _AROUND_HOUR if words is None else _AROUND_MINUTE
     else:
         return None
