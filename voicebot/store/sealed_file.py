@@ -11,7 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -78,13 +77,10 @@ def open_content(path: Path, keys: KeyRing, bound_to: str) -> io.BufferedReader:
 
 def content_digest(path: Path, keys: KeyRing, bound_to: str) -> str:
     """The SHA-256 of what is inside.  Unreadable when a single byte of the file is not as it was sealed."""
-    digest = hashlib.sha256()
     with path.open("rb") as file:
         _every_key(file.read(HEADER), keys, bound_to)
     with open_sealed(path, keys, bound_to) as plain:
-        for chunk in _chunks(plain):
-            digest.update(chunk)
-    return digest.hexdigest()
+        return hashlib.file_digest(plain, "sha256").hexdigest()
 
 
 def rewrap(path: Path, keys: KeyRing, bound_to: str) -> bool:
@@ -210,8 +206,3 @@ def _sync_folder(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
-
-
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    while chunk := file.read(CHUNK):
-        yield chunk
