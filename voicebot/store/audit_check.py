@@ -116,8 +116,9 @@ class _Check:
                 continue
             self._checkpoints.setdefault(one.seq, []).append(one)
         self._verdict.checkpoints = len(self._checkpoints)
+        known = {one.seq for one in stored}
         for one in self._outside:
-            if one.holds(self._keys) and one.seq not in {kept.seq for kept in stored}:
+            if one.seq not in known and one.holds(self._keys):
                 self._verdict.fault(one.seq, f"checkpoint at link {one.seq}", "it is missing in the store")
 
     def _check_end(self, top: int) -> None:
