@@ -16,11 +16,11 @@ from voicebot.store.models import (
     CampaignRow,
     CaseRow,
     ContactPointRow,
-    RecordingRow,
     ReviewRow,
     ToolRow,
     TrackVersionRow,
 )
+from voicebot.store.recordings import KeptRecording, recording_of
 from voicebot.store.records import load_record
 
 _COLUMNS = (
@@ -99,7 +99,7 @@ def _traced(store: Store, row: Any, zone: tzinfo) -> Traced:
         bot=bot,
         approved_by=approved_by,
         agent=agent or "",
-        recording=_recording(store, ident),
+        recording=_recording(recording_of(store, ident)),
     )
 
 
@@ -126,8 +126,5 @@ def _tool(store: Store, caller: str | None, day: date) -> str:
     return f"{owner}, registered by {row.registered_by}{'' if valid else ', not valid on that day'}"
 
 
-def _recording(store: Store, attempt_id: str) -> str:
-    with store.reading() as connection:
-        query = select(RecordingRow.file, RecordingRow.state, RecordingRow.seconds)
-        row = connection.execute(query.where(RecordingRow.attempt_id == attempt_id)).one_or_none()
-    return "" if row is None else f"{row.file} ({row.state}, {row.seconds:.0f} s)"
+def _recording(kept: KeptRecording | None) -> str:
+    return "" if kept is None else f"{kept.file} ({kept.state}, {kept.seconds:.0f} s)"
