@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
@@ -15,10 +14,8 @@ from voicebot.policy.gate import Decision, Gate, recorded
 from voicebot.store.audit import moment_ms
 from voicebot.store.bulk import Bulk, Insert, json_text
 from voicebot.store.models import DecisionBasisRow, DecisionRow
-from voicebot.store.outbox import decision_digest
-from voicebot.store.signatures import canonical
+from voicebot.store.outbox import basis_digest, decision_digest
 
-DIGEST_BYTES = 16
 MOST_KNOWN = 1000
 _BASIS = Insert(
     "decision_basis", "digest bytea, gate text, pack text, facts json", "ON CONFLICT (digest) DO NOTHING"
@@ -87,8 +84,7 @@ class Decisions:
         digest = self._digests.get(key)
         if digest is None:
             kept = {name: value for name, value in shared.kept.items() if name != "dial_at"}
-            body = {"gate": decision.gate, "pack": decision.pack, "facts": kept}
-            digest = self._digests[key] = hashlib.sha256(canonical(body)).digest()[:DIGEST_BYTES]
+            digest = self._digests[key] = basis_digest(decision.gate, decision.pack, kept)
             self._bases[digest] = (digest, decision.gate, decision.pack, json_text(kept))
         return digest
 

@@ -15,10 +15,10 @@ from voicebot.errors import InputError
 from voicebot.store.audit import SEALED, link_hash
 from voicebot.store.chained_evidence import DELETED
 from voicebot.store.checkpoints import Checkpoint
-from voicebot.store.outbox import DIGEST_CHARS, decision_digest, row_digest
+from voicebot.store.outbox import DIGEST_CHARS, basis_digest, decision_digest, row_digest
 from voicebot.store.records import KEPT, SALVAGED
 from voicebot.store.reviews import AUDITED, link
-from voicebot.store.signatures import canonical, is_signed_by
+from voicebot.store.signatures import is_signed_by
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 MOST_BYTES = 4 << 30
@@ -161,8 +161,8 @@ class _Evidence:
             digest = decision_digest(
                 one["attempt_id"], moment, one["allowed"], one["refusals"], basis, one["facts"], one["at_ms"]
             )
-            shared = {"gate": one["gate"], "pack": one["pack"], "facts": json.loads(one["shared"])}
-            if digest != decided[moment] or not hashlib.sha256(canonical(shared)).digest().startswith(basis):
+            shared = basis_digest(one["gate"], one["pack"], json.loads(one["shared"]))
+            if digest != decided[moment] or shared != basis:
                 yield f"{name} is not the one that was chained"
 
     def _approvals(self) -> Iterator[str]:

@@ -15,10 +15,9 @@ from voicebot.store.bindings import recording_binding
 from voicebot.store.bulk import Bulk, Query
 from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
-from voicebot.store.outbox import decision_digest
+from voicebot.store.outbox import basis_digest, decision_digest
 from voicebot.store.records import KEPT, SALVAGED, record_binding, record_digest
 from voicebot.store.sealed_file import content_digest
-from voicebot.store.signatures import canonical
 
 PAGE = 2000
 MOST_FAULTS = 100
@@ -246,8 +245,7 @@ class ChainedEvidence:
 def _whole_bases(bulk: Bulk) -> Iterator[bytes]:
     """Digests of the shared facts that still are what their digest says."""
     for digest, gate, pack, facts in bulk.rows(_BASES):
-        body = {"gate": gate, "pack": pack, "facts": json.loads(facts)}
-        if hashlib.sha256(canonical(body)).digest()[: len(digest)] == bytes(digest):
+        if basis_digest(gate, pack, json.loads(facts)) == bytes(digest):
             yield bytes(digest)
 
 

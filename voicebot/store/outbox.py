@@ -10,10 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from voicebot.store.bulk import Bulk, Insert, Query, json_text
+from voicebot.store.signatures import canonical
 
 _OUTBOX = Insert("outbox", "at_ms bigint, events json, counts json")
 DIGEST_CHARS = 32
 """128 bits of SHA-256: nobody finds a second text to a digest that is already chained."""
+BASIS_BYTES = 16
 _COLUMNS = "id, at_ms, CAST(events AS text), CAST(counts AS text)"
 WAITING = Query(f"SELECT {_COLUMNS} FROM outbox WHERE link IS NULL ORDER BY id LIMIT ?")
 SEALED_IN = Query(f"SELECT {_COLUMNS} FROM outbox WHERE link = ? ORDER BY id")
@@ -48,6 +50,12 @@ def decision_digest(
     """Of a row of `decision`; refusals and facts are the JSON texts that are kept."""
     parts = (attempt_id, moment, "1" if allowed else "0", refusals or "", basis.hex(), facts, str(at_ms))
     return short_digest(_GROUP.join(parts))
+
+
+def basis_digest(gate: str, pack: str, facts: Mapping[str, Any]) -> bytes:
+    """Of a row of `decision_basis`: the first 128 bits of SHA-256."""
+    body = {"gate": gate, "pack": pack, "facts": facts}
+    return hashlib.sha256(canonical(body)).digest()[:BASIS_BYTES]
 
 
 def short_digest(text: str) -> str:
