@@ -14,7 +14,6 @@ import soundfile as sf
 import structlog
 from sqlalchemy import select
 
-from voicebot.call.record import RecordingRef
 from voicebot.call.recording_file import attempt_of
 from voicebot.campaign.salvage import PLAIN
 from voicebot.clock import Clock
@@ -24,7 +23,7 @@ from voicebot.store.database import Store
 from voicebot.store.encryption import Unreadable
 from voicebot.store.models import AttemptRow
 from voicebot.store.recordings import recording_of
-from voicebot.store.records import keep_late, load_record
+from voicebot.store.records import keep_late, record_of
 from voicebot.store.sealed_file import SUFFIX, content_digest, seal_file
 
 log = structlog.get_logger()
@@ -78,7 +77,8 @@ def _sealed(file: Path, store: Store, clock: Clock) -> bool:
     if not _is_known(store, attempt_id) or (kept is not None and kept.file != target):
         return False
     if kept is None:
-        said = _said(store, attempt_id)
+        record = record_of(store, attempt_id)
+        said = record.recording if record is not None else None
         seconds = said.seconds if said is not None else round(sf.info(file).duration, 2)
         digest = seal_file(file, target, store.keys, bound)
         # The record's word counts: a file that was changed since is not made good by its seal.
@@ -95,13 +95,6 @@ def _is_known(store: Store, attempt_id: str) -> bool:
     with store.reading() as connection:
         query = select(AttemptRow.id).where(AttemptRow.id == attempt_id)
         return connection.execute(query).first() is not None
-
-
-def _said(store: Store, attempt_id: str) -> RecordingRef | None:
-    try:
-        return load_record(store, attempt_id).recording
-    except LookupError:
-        return None
 
 
 def _same(plain: Path, sealed: Path, store: Store, bound: str) -> bool:

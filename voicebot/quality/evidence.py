@@ -34,7 +34,7 @@ from voicebot.store.encryption import Unreadable
 from voicebot.store.looks import note_look
 from voicebot.store.models import AttemptRow, CaseRow, ReviewRow, TrackVersionRow
 from voicebot.store.recordings import KeptRecording, open_kept
-from voicebot.store.records import load_record, record_text, recording_of_call
+from voicebot.store.records import record_of, record_text, recording_of_call
 from voicebot.store.reviews import AUDITED
 from voicebot.store.signatures import canonical, public_text, sign
 
@@ -151,10 +151,7 @@ def _attempts(store: Store, word: str) -> list[tuple[str, int]]:
 
 
 def _call(store: Store, attempt_id: str, since_ms: int) -> _Call:
-    try:
-        record = load_record(store, attempt_id)
-    except LookupError:
-        record = None
+    record = record_of(store, attempt_id)
     with store.reading() as connection:
         bulk = Bulk(connection)
         rows = bulk.rows(_ROWS, since_ms, f"%{attempt_id}%")

@@ -21,7 +21,7 @@ from voicebot.store.models import (
     TrackVersionRow,
 )
 from voicebot.store.recordings import KeptRecording, recording_of
-from voicebot.store.records import load_record
+from voicebot.store.records import record_of
 
 _COLUMNS = (
     AttemptRow.id,
@@ -77,10 +77,7 @@ def trace(store: Store, e164: str, span: Span | None, zone: tzinfo) -> list[Trac
 
 def _traced(store: Store, row: Any, zone: tzinfo) -> Traced:
     ident, dialled_ms, disposition, state, caller, name, institution, digest, case_id = row
-    try:
-        record = load_record(store, ident)
-    except LookupError:
-        record = None
+    record = record_of(store, ident)
     if record is not None:
         digest = record.digest
     dialled_at = datetime.fromtimestamp(dialled_ms / 1000, zone)

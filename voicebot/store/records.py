@@ -134,15 +134,20 @@ def load_record(store: Store, attempt_id: str) -> CallRecord:
     return _located(record, recording_of(store, attempt_id))
 
 
+def record_of(store: Store, attempt_id: str) -> CallRecord | None:
+    """As `load_record`; None when the attempt has no record."""
+    try:
+        return load_record(store, attempt_id)
+    except LookupError:
+        return None
+
+
 def recording_of_call(store: Store, attempt_id: str) -> KeptRecording | None:
     """As `recording_of`; of a call from before recordings had rows, as its record says."""
     if (kept := recording_of(store, attempt_id)) is not None:
         return kept
-    try:
-        record = load_record(store, attempt_id)
-    except LookupError:
-        return None
-    if (said := record.recording) is None:
+    record = record_of(store, attempt_id)
+    if record is None or (said := record.recording) is None:
         return None
     saved_ms = moment_ms(record.ended_at)
     return KeptRecording(attempt_id, Path(said.path), said.sha256, said.seconds, "sealed", saved_ms)
