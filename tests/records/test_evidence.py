@@ -16,8 +16,8 @@ from tests.records.conftest import three_calls
 from tests.store.stores import SHANGHAI
 from voicebot.clock import ManualClock
 from voicebot.errors import InputError
-from voicebot.quality.evidence import MANIFEST, SIGNATURE, export
-from voicebot.quality.evidence_check import check_package
+from voicebot.quality.evidence import export
+from voicebot.quality.evidence_check import MANIFEST, SIGNATURE, check_package
 from voicebot.store.checkpoints import site_keys
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing

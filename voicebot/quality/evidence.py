@@ -25,6 +25,7 @@ from sqlalchemy import select
 from voicebot.call.record import CallRecord
 from voicebot.clock import Clock
 from voicebot.errors import InputError
+from voicebot.quality.evidence_check import LINKS, MANIFEST, REVIEWS, ROWS, SIGNATURE, SIGNED
 from voicebot.quality.evidence_cover import cover
 from voicebot.store.bulk import Bulk, Query
 from voicebot.store.chained_evidence import DELETED
@@ -39,8 +40,6 @@ from voicebot.store.reviews import AUDITED
 from voicebot.store.signatures import canonical, public_text, sign
 
 KIND, VERSION = "voicebot_evidence", 1
-MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
-SIGNED = "chain/checkpoints.json"
 _ROWS = Query(
     """SELECT id, at_ms, CAST(events AS text), CAST(counts AS text), link FROM outbox
         WHERE at_ms >= ? AND link IS NOT NULL AND CAST(events AS text) LIKE ? ORDER BY id"""
@@ -178,7 +177,7 @@ def _files(store: Store, calls: Sequence[_Call]) -> Iterable[tuple[str, bytes]]:
     reviews, links = _approvals(store, digests)
     yield from reviews
     rows = {row[0]: row for one in calls for row in one.rows}
-    yield "chain/rows.json", _json([list(row) for row in rows.values()])
+    yield ROWS, _json([list(row) for row in rows.values()])
     deletions = {seq for one in calls for seq in one.deletions}
     yield from _chain(store, {*links, *deletions, *(row[4] for row in rows.values())})
 
@@ -203,7 +202,7 @@ def _approvals(store: Store, digests: Sequence[str]) -> tuple[list[tuple[str, by
         wanted = {one["seq"] for one in reviews}
         told = Bulk(connection).rows(_REVIEW_LINKS)
     links = {seq for seq, data in told if json.loads(data)["seq"] in wanted}
-    files = [("approvals/reviews.json", _json(reviews))]
+    files = [(REVIEWS, _json(reviews))]
     return files + [(f"approvals/{row.digest}.json", row.content.encode()) for row in texts], links
 
 
@@ -213,9 +212,9 @@ def _chain(store: Store, wanted: set[int]) -> Iterable[tuple[str, bytes]]:
     spans: list[list[int]] = []
     used: list[Checkpoint] = []
     for seq in sorted(wanted):
-        end = min(one for one in signed if one >= seq)
         if spans and seq <= spans[-1][1]:
             continue
+        end = min(one for one in signed if one >= seq)
         spans.append([seq, end])
         used.append(signed[end])
     links = []
@@ -223,7 +222,7 @@ def _chain(store: Store, wanted: set[int]) -> Iterable[tuple[str, bytes]]:
         for first, last in spans:
             for row in Bulk(connection).rows(_LINKS, first, last):
                 links.append([*row[:4], json.loads(row[4]), *row[5:]])
-    yield "chain/links.json", _json(links)
+    yield LINKS, _json(links)
     yield SIGNED, _json([one.as_dict() for one in used])
 
 

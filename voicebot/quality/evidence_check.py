@@ -21,6 +21,8 @@ from voicebot.store.reviews import AUDITED, link
 from voicebot.store.signatures import is_signed_by
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
+REVIEWS = "approvals/reviews.json"
+ROWS, LINKS, SIGNED = "chain/rows.json", "chain/links.json", "chain/checkpoints.json"
 MOST_BYTES = 4 << 30
 
 
@@ -77,8 +79,8 @@ class _Evidence:
 
     def __init__(self, files: Mapping[str, bytes], keys: Sequence[str]) -> None:
         self._files, self._keys = files, keys
-        self._links: dict[int, list[Any]] = {row[0]: row for row in self._json("chain/links.json")}
-        self._rows: list[list[Any]] = self._json("chain/rows.json")
+        self._links: dict[int, list[Any]] = {row[0]: row for row in self._json(LINKS)}
+        self._rows: list[list[Any]] = self._json(ROWS)
 
     def _json(self, name: str) -> Any:
         return json.loads(self._files[name])
@@ -92,7 +94,7 @@ class _Evidence:
     def _chain(self) -> Iterator[str]:
         """Links follow one another up to a checkpoint; rows are those that their link was made from."""
         vouched: set[int] = set()
-        for one in map(Checkpoint.of, self._json("chain/checkpoints.json")):
+        for one in map(Checkpoint.of, self._json(SIGNED)):
             if not one.holds(self._keys):
                 yield f"checkpoint at link {one.seq}: the signature is not of the key that was given"
                 continue
@@ -168,7 +170,7 @@ class _Evidence:
     def _approvals(self) -> Iterator[str]:
         """Every signature holds and stands in the chain; the texts are those that were signed."""
         told = {row[4]["seq"]: row[4]["hash"] for row in self._links.values() if row[2] == AUDITED}
-        for one in self._json("approvals/reviews.json"):
+        for one in self._json(REVIEWS):
             name, document = (
                 f"review {one['seq']} ({one['track']}@{one['version']})",
                 json.loads(one["document"]),
@@ -181,7 +183,7 @@ class _Evidence:
             if not is_signed_by(str(document["key"]), document, one["signature"]):
                 yield f"{name}: the signature of {document['person']} does not hold"
         for name in self._files:
-            if name.startswith("approvals/") and name != "approvals/reviews.json":
+            if name.startswith("approvals/") and name != REVIEWS:
                 texts = [
                     (PurePosixPath(path).name, text.encode()) for path, text in self._json(name)["files"]
                 ]
