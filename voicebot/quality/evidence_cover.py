@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-import jinja2
-
 from voicebot.call.record import CallRecord
 from voicebot.quality.call_page import call_facts
-from voicebot.quality.wording import DISPOSITIONS, SPEAKERS, length, stamp
+from voicebot.quality.report import environment
+from voicebot.quality.wording import DISPOSITIONS
 
 NO_TRANSCRIPT = {
     "deleted": ("记录与录音保存期满，已删除", "record and recording were deleted when their time had come"),
@@ -29,19 +28,14 @@ def cover(
 
     `others` are calls without a transcript: (attempt, a key of NO_TRANSCRIPT).
     """
-    pages = jinja2.Environment(
-        loader=jinja2.PackageLoader("voicebot.quality"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        undefined=jinja2.StrictUndefined,
-    )
-    pages.filters.update(stamp=stamp, minutes=length)
-    return pages.get_template("evidence.html").render(
-        about=about,
-        calls=[(record, DISPOSITIONS[record.disposition], call_facts(record)) for record in records],
-        others=[(attempt_id, *NO_TRANSCRIPT[why]) for attempt_id, why in others],
-        files=sorted(files),
-        speakers=SPEAKERS,
-        at=at,
+    return (
+        environment()
+        .get_template("evidence.html")
+        .render(
+            about=about,
+            calls=[(record, DISPOSITIONS[record.disposition], call_facts(record)) for record in records],
+            others=[(attempt_id, *NO_TRANSCRIPT[why]) for attempt_id, why in others],
+            files=sorted(files),
+            at=at,
+        )
     )

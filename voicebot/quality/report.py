@@ -48,7 +48,7 @@ def write_report(
     shown = sorted(records, key=lambda record: record.dialled_at)
     for folder in ("calls", "audio", "assets"):
         (out / folder).mkdir(parents=True, exist_ok=True)
-    pages = _environment()
+    pages = environment()
     source = jinja2.PackageLoader("voicebot.quality").get_source
     for asset in ASSETS:
         (out / "assets" / asset).write_text(source(pages, asset)[0], "utf-8")
@@ -90,7 +90,8 @@ def write_report(
     return index
 
 
-def _environment() -> jinja2.Environment:
+def environment() -> jinja2.Environment:
+    """Where the templates of this package's pages come from, with the words that they use."""
     pages = jinja2.Environment(
         loader=jinja2.PackageLoader("voicebot.quality"),
         autoescape=True,
