@@ -85,7 +85,7 @@ def _sealed(file: Path, store: Store, clock: Clock) -> bool:
         sha256 = said.sha256 if said is not None else digest
         at_ms = moment_ms(clock.now())
         keep_late(store, attempt_id, file=target, sha256=sha256, seconds=seconds, state="sealed", at_ms=at_ms)
-    if kept is not None and (kept.state == "deleted" or not _same(file, target, store, bound)):
+    elif kept.state == "deleted" or not _same(file, target, store, bound):
         return False
     file.unlink()
     return True

@@ -169,8 +169,10 @@ class ChainedEvidence:
         file, kept, state = row
         if kept != sha256:
             return "another digest in the store than was chained"
-        if not self._files or state == "deleted":
-            return "deleted, and no link says so" if state == "deleted" else ""
+        if state == "deleted":
+            return "deleted, and no link says so"
+        if not self._files:
+            return ""
         try:
             if state == "unsealed":
                 with Path(file).open("rb") as samples:
