@@ -59,10 +59,8 @@ class AuditChain:
     def _forge(
         self, connection: Connection, kind: str, subject: str, data: Mapping[str, Any]
     ) -> tuple[int, str]:
-        last = connection.execute(
-            select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
-        ).first()
-        seq, previous = (last.seq + 1, last.hash) if last else (1, FIRST)
+        last, previous = last_link(connection) or (0, FIRST)
+        seq = last + 1
         at = self._clock.now().isoformat(timespec="milliseconds")
         digest = link_hash(seq, at, kind, subject, data, previous)
         connection.execute(
@@ -94,6 +92,13 @@ class AuditChain:
             for campaign_id, numbers in sorted(changes.items()):
                 add_in(connection, campaign_id, numbers)
         return len(rows)
+
+
+def last_link(connection: Connection) -> tuple[int, str] | None:
+    """Number and hash of the chain's end; None while it is empty."""
+    query = select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
+    row = connection.execute(query).first()
+    return None if row is None else (row.seq, row.hash)
 
 
 def link_hash(seq: int, at: str, kind: str, subject: str, data: Mapping[str, Any], previous: str) -> str:

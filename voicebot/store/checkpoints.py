@@ -18,10 +18,10 @@ from sqlalchemy import Connection, insert, select
 
 from voicebot.clock import Clock
 from voicebot.errors import InputError
-from voicebot.store.audit import AuditChain
+from voicebot.store.audit import AuditChain, last_link
 from voicebot.store.database import Store
 from voicebot.store.encryption import KeyRing
-from voicebot.store.models import AuditRow, CheckpointRow
+from voicebot.store.models import CheckpointRow
 from voicebot.store.signatures import canonical, is_signed_by, public_text, sign
 
 log = structlog.get_logger()
@@ -90,24 +90,23 @@ class Checkpoints:
         return self.sign()
 
     def _sign_in(self, connection: Connection) -> Checkpoint | None:
-        last = connection.execute(
-            select(AuditRow.seq, AuditRow.hash).order_by(AuditRow.seq.desc()).limit(1)
-        ).first()
+        last = last_link(connection)
         newest = select(CheckpointRow.seq).order_by(CheckpointRow.seq.desc()).limit(1)
-        if last is None or (connection.execute(newest).scalar() or 0) >= last.seq:
+        if last is None or (connection.execute(newest).scalar() or 0) >= last[0]:
             return None
+        seq, digest = last
         key = self._store.keys.signing_key()
         document = {
             "kind": KIND,
-            "seq": last.seq,
-            "hash": last.hash,
+            "seq": seq,
+            "hash": digest,
             "at": self._clock.now().isoformat(timespec="milliseconds"),
             "key": public_text(key),
         }
         made = Checkpoint(document, sign(key, document))
         connection.execute(
             insert(CheckpointRow).values(
-                seq=made.seq, document=canonical(document).decode(), signature=made.signature
+                seq=seq, document=canonical(document).decode(), signature=made.signature
             )
         )
         return made
