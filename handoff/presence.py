@@ -45,10 +45,9 @@ class AgentRow:
 
 @dataclass(frozen=True)
 class QueueStats:
-    """How the queue stands, and what became of its reservations so far."""
+    """How many wait, and what became of the queue's reservations so far."""
 
     waiting: int
-    presence: Mapping[Presence, int]
     outcomes: Mapping[SeatOutcome, int]
     expired: int
     "Reservations whose end nobody told: a fault to look into."

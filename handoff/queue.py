@@ -260,8 +260,7 @@ class AgentQueue:
     def stats(self) -> QueueStats:
         """The numbers of now and so far."""
         self.sweep()
-        presence = Counter(row.presence for row in self.rows())
-        return QueueStats(len(self._waiting), dict(presence), dict(self._outcomes), self._expired)
+        return QueueStats(len(self._waiting), dict(self._outcomes), self._expired)
 
     # ---- inside
 
