@@ -60,19 +60,20 @@ def add(
 
     Without valid certificates (voicebot agents certificate) nobody is rung.
     """
+    known = _role(role)
     profile: dict[str, Any] = {"name": name}
-    if role != OPERATIONS:
+    if known != OPERATIONS:
         profile |= {"sip": sip, "skills": skill or [], "agency": agency, "presence": presence}
-        _check(agent, role, profile)
+        _check(agent, known, profile)
     with opened(site_file, store) as place:
         staff = Staff(place.store, place.clock)
-        if staff.find(agent) is not None or any(one.id == agent for one in load_agents(place.site.agents)):
+        if _found(place, staff, agent) is not None:
             raise InputError(
                 f"there is an {agent} already", f"For a password: voicebot agents reset {agent}.", key="ID"
             )
         who = actor(by)
-        staff.put(agent, _role(role), profile, who, "agent_added")
-        password = _new_password(staff, agent, _role(role), who)
+        staff.put(agent, known, profile, who, "agent_added")
+        password = _new_password(staff, agent, known, who)
     done = {"agent": agent, "role": role, "first_password": password}
     show_done(done, as_json, f"{agent} is added. First password: {password}")
 
@@ -157,14 +158,18 @@ def _switch(agent: str, enabled: bool, by: str | None, as_json: bool, store: Any
     show_done({"agent": agent, "enabled": enabled}, as_json, f"{agent} is {word}.")
 
 
-def _known(place: SiteStore, staff: Staff, agent: str) -> Role:
-    """The role of somebody who stands in the register or in agents.yaml.  InputError for a stranger."""
+def _found(place: SiteStore, staff: Staff, agent: str) -> Role | None:
+    """The role of somebody who stands in the register or in agents.yaml; None for a stranger."""
     if (member := staff.find(agent)) is not None:
         return member.role
-    for one in load_agents(place.site.agents):
-        if one.id == agent:
-            return one.role
-    raise InputError(f"there is no agent {agent!r}", "voicebot agents list shows who there is.", key="ID")
+    return next((one.role for one in load_agents(place.site.agents) if one.id == agent), None)
+
+
+def _known(place: SiteStore, staff: Staff, agent: str) -> Role:
+    """InputError for a stranger."""
+    if (role := _found(place, staff, agent)) is None:
+        raise InputError(f"there is no agent {agent!r}", "voicebot agents list shows who there is.", key="ID")
+    return role
 
 
 def _role(text: str) -> Role:
@@ -175,9 +180,9 @@ def _role(text: str) -> Role:
             raise InputError(f"there is no role {text!r}", "agent, supervisor or operations.", key="--role")
 
 
-def _check(agent: str, role: str, profile: dict[str, Any]) -> None:
+def _check(agent: str, role: Role, profile: dict[str, Any]) -> None:
     try:
-        Agent.model_validate({**profile, "id": agent, "role": _role(role)})
+        Agent.model_validate({**profile, "id": agent, "role": role})
     except ValidationError as fault:
         first = fault.errors(include_url=False)[0]
         option = {"skills": "--skill", "id": "ID"}.get(str(first["loc"][0]), f"--{first['loc'][0]}")
