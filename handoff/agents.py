@@ -123,6 +123,11 @@ class Unqualified:
     reason: str
     zh: str
 
+    @property
+    def shown(self) -> str:
+        """For a person."""
+        return f"{self.zh} ({self.rule})"
+
 
 class Qualification(Protocol):
     """Says why an agent may not take calls now, or None when they may."""

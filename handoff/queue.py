@@ -248,7 +248,7 @@ class AgentQueue:
             presence, why = self._presence(chair), self._qualify(chair.agent)
             detail = chair.reservation.attempt_id if chair.reservation else chair.break_reason or ""
             if why is not None and chair.reservation is None:
-                presence, detail = Presence.UNQUALIFIED, f"{why.zh} ({why.rule})"
+                presence, detail = Presence.UNQUALIFIED, why.shown
             rows.append(AgentRow(chair.agent.id, chair.agent.name, presence, detail, chair.calls))
         return rows
 

@@ -167,7 +167,7 @@ def _presence(floor: Floor, agent_id: str) -> str:
 def _reason(agent: Agent | None, unqualified: Unqualified | None) -> str:
     if agent is None:
         return "—"
-    return f"{unqualified.zh} ({unqualified.rule})" if unqualified else ""
+    return unqualified.shown if unqualified else ""
 
 
 def _wrap_view(wrapping: Wrapping) -> dict[str, Any]:

@@ -199,7 +199,7 @@ def _why_not(agent: Agent, qualify: GateQualification) -> str:
     if not agent.enabled:
         return "disabled"
     why = qualify(agent)
-    return f"{why.zh} ({why.rule})" if why else ""
+    return why.shown if why else ""
 
 
 def _row(agent: Agent, member: Member | None, why_not: str, days: int) -> dict[str, Any]:
