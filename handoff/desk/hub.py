@@ -11,7 +11,7 @@ import structlog
 from aiohttp import WSCloseCode, web
 
 from handoff.agents import Agent, Unqualified
-from handoff.desk.call import ALLOWED
+from handoff.desk.call import ALLOWED, Call
 from handoff.desk.call_log import CallLog, DeskCall
 from handoff.desk.errands import Errands, attempted
 from handoff.desk.floor import Floor, Run, Wrapping
@@ -115,7 +115,7 @@ class Hub:
             self.runs.keep(*found)
 
     def be_available(self, member_id: str, reason: str | None) -> None:
-        """None: available.  NotNow without a valid certificate, or with a form missing."""
+        """None: available.  NotNow without a valid certificate."""
         if reason is None:
             agent = self.agents.get(member_id)
             if agent is None or self._qualify(agent) is not None:
@@ -124,10 +124,7 @@ class Hub:
 
     async def act(self, member_id: str, attempt_id: str, act: DeskAct, queue: str = "") -> None:
         """A button of the card.  NotNow when the call is not theirs, not in that state, or no such queue."""
-        found = self.floor.call_of(member_id)
-        if found is None or found[1].card.attempt_id != attempt_id:
-            raise NotNow("not_yours")
-        run, call = found
+        run, call = self._own_call(member_id, attempt_id)
         if act not in ALLOWED.get(call.state, frozenset()):
             raise NotNow("not_now")
         if (act is DeskAct.PASS_ON) != (queue in run.queues and queue != call.card.queue):
@@ -142,14 +139,8 @@ class Hub:
 
     async def reveal(self, member_id: str, attempt_id: str, reason: str) -> str:
         """The debtor's name, after the look was written down.  NotNow when the rules or the run say no."""
-        found = self.floor.call_of(member_id)
-        if found is None or found[1].card.attempt_id != attempt_id:
-            raise NotNow("not_yours")
-        run, _call = found
-        try:
-            await self._writer.written(self._log.looked, member_id, attempt_id, "name", reason)
-        except InputError:
-            raise NotNow("store_down") from None
+        run, _call = self._own_call(member_id, attempt_id)
+        await self._written(self._log.looked, member_id, attempt_id, "name", reason)
         facts = {"action": "view_pii", "viewer": "agency", "reveal_reason": True, "reveal_logged": True}
         if not self._may_reveal(facts):
             raise NotNow("not_allowed")
@@ -160,10 +151,7 @@ class Hub:
         if attempt_id is not None:
             if self.floor.find(attempt_id) is None:
                 raise NotNow("gone")
-            try:
-                await self._writer.written(self._log.looked, member_id, attempt_id, "transcript")
-            except InputError:
-                raise NotNow("store_down") from None
+            await self._written(self._log.looked, member_id, attempt_id, "transcript")
         self.floor.person(member_id).listens_to = attempt_id
         self.floor.changed()
 
@@ -183,12 +171,9 @@ class Hub:
         kept = {**form.form(), "effects": effects}
         wrapping.taken = True
         try:
-            await self._writer.written(
+            await self._written(
                 lambda: self._log.wrapped_up(form.call, member_id, form.disposition, kept, effects_due=due)
             )
-        except InputError:
-            raise NotNow("store_down") from None
-        else:
             person.forms.remove(wrapping)
         finally:
             wrapping.taken = False
@@ -205,6 +190,19 @@ class Hub:
         if run is None:
             raise NotNow("gone")
         await asked(run, "wish", {"wish": wish, "by": by})
+
+    def _own_call(self, member_id: str, attempt_id: str) -> tuple[Run, Call]:
+        found = self.floor.call_of(member_id)
+        if found is None or found[1].card.attempt_id != attempt_id:
+            raise NotNow("not_yours")
+        return found
+
+    async def _written(self, work: Callable[..., None], *arguments: Any) -> None:
+        """Nothing goes on before it is."""
+        try:
+            await self._writer.written(work, *arguments)
+        except InputError:
+            raise NotNow("store_down") from None
 
     # ---- what goes on beside
 
