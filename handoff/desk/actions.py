@@ -2,33 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
 from datetime import datetime
 from enum import StrEnum
-from typing import Literal, TypeVar
+from typing import Annotated, Literal
 
 from aiohttp import web
+from aiohttp.typedefs import Handler
 from pydantic import Field
 
-from handoff.desk.floor import BREAKS
+from handoff.desk.floor import Break
 from handoff.desk.parts import PARTS, Body, answer, body_of, conflict, unprocessable
 from handoff.desk.run_lines import NotNow
 from handoff.desk.security import session_of
 from handoff.desk.wrap_up import WrapUp
 from handoff.states import DeskAct
 
-T = TypeVar("T")
-Attempt = Field(pattern=r"^[A-Za-z0-9_:.-]{1,80}$")
+Id = Annotated[str, Field(pattern=r"^[A-Za-z0-9_:.-]{1,80}$")]
 
 
 class PresenceBody(Body):
-    """`break` is a reason of the closed list; null: available."""
+    """A break's reason; null: available."""
 
-    reason: Literal["rest", "meal", "training", "meeting", "other"] | None
+    reason: Break | None
 
 
 class ActBody(Body):
-    attempt_id: str = Attempt
+    attempt_id: Id
     act: DeskAct
     queue: str = Field(default="", pattern=r"^[A-Za-z0-9_-]{0,40}$")
     "For pass_on: where to."
@@ -43,30 +42,33 @@ class RevealReason(StrEnum):
 
 
 class RevealBody(Body):
-    attempt_id: str = Attempt
+    attempt_id: Id
     reason: RevealReason
 
 
 class LookBody(Body):
-    attempt_id: str | None = Field(pattern=r"^[A-Za-z0-9_:.-]{1,80}$")
+    attempt_id: Id | None
 
 
 class WishBody(Body):
-    campaign_id: str = Attempt
+    campaign_id: Id
     wish: Literal["pause", "resume", "drain", "stop"]
 
 
-assert set(BREAKS) == {"rest", "meal", "training", "meeting", "other"}
+@web.middleware
+async def not_now(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """What cannot be done now is answered with the word of the pages that says why."""
+    try:
+        return await handler(request)
+    except NotNow as fault:
+        raise conflict(str(fault)) from None
 
 
 async def presence(request: web.Request) -> web.Response:
     """Available, or on a break with its reason."""
     session = session_of(request, "agent", "supervisor")
     body = await body_of(request, PresenceBody)
-    try:
-        request.app[PARTS].hub.be_available(session.member_id, body.reason)
-    except NotNow as fault:
-        raise conflict(str(fault)) from None
+    request.app[PARTS].hub.be_available(session.member_id, body.reason)
     return answer()
 
 
@@ -74,7 +76,7 @@ async def act(request: web.Request) -> web.Response:
     """A button of the card."""
     session = session_of(request, "agent", "supervisor")
     body = await body_of(request, ActBody)
-    await _possible(request.app[PARTS].hub.act(session.member_id, body.attempt_id, body.act, body.queue))
+    await request.app[PARTS].hub.act(session.member_id, body.attempt_id, body.act, body.queue)
     return answer()
 
 
@@ -82,9 +84,7 @@ async def reveal(request: web.Request) -> web.Response:
     """The debtor's name, once the look is written down."""
     session = session_of(request, "agent", "supervisor")
     body = await body_of(request, RevealBody)
-    name = await _possible(
-        request.app[PARTS].hub.reveal(session.member_id, body.attempt_id, body.reason.value)
-    )
+    name = await request.app[PARTS].hub.reveal(session.member_id, body.attempt_id, body.reason.value)
     return answer(name=name)
 
 
@@ -93,7 +93,7 @@ async def wrap_up(request: web.Request) -> web.Response:
     session = session_of(request, "agent", "supervisor")
     body = await body_of(request, WrapUp)
     try:
-        await _possible(request.app[PARTS].hub.wrap_up(session.member_id, body))
+        await request.app[PARTS].hub.wrap_up(session.member_id, body)
     except ValueError as fault:
         raise unprocessable(str(fault)) from None
     return answer()
@@ -124,7 +124,7 @@ async def look(request: web.Request) -> web.Response:
     """A supervisor looks at a call and reads along; null: no longer."""
     session = session_of(request, "supervisor")
     body = await body_of(request, LookBody)
-    await _possible(request.app[PARTS].hub.look(session.member_id, body.attempt_id))
+    await request.app[PARTS].hub.look(session.member_id, body.attempt_id)
     return answer()
 
 
@@ -132,15 +132,8 @@ async def wish(request: web.Request) -> web.Response:
     """Pause, resume, drain or stop a campaign."""
     session = session_of(request, "operations")
     body = await body_of(request, WishBody)
-    await _possible(request.app[PARTS].hub.wish(body.campaign_id, body.wish, session.member_id))
+    await request.app[PARTS].hub.wish(body.campaign_id, body.wish, session.member_id)
     return answer()
-
-
-async def _possible(work: Awaitable[T]) -> T:
-    try:
-        return await work
-    except NotNow as fault:
-        raise conflict(str(fault)) from None
 
 
 def _talk_s(bridged_ms: int | None, ended_ms: int | None) -> int | None:

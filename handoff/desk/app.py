@@ -89,6 +89,7 @@ class Desk:
         guards = [
             security.headers(self.parts.secure),
             security.who(self.parts.sessions),
+            actions.not_now,
         ]
         app = web.Application(middlewares=guards, client_max_size=security.LARGEST_BODY)
         app[PARTS] = self.parts

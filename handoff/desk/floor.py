@@ -12,7 +12,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal, get_args
 
 from handoff.card import Card, CardTurn
 from handoff.desk.call import Call
@@ -21,7 +21,8 @@ GRACE_S = 15.0
 """A page that lost its line (a reload, a sleeping laptop) has so long to come back."""
 WARNINGS = 20
 """Alerts of forbidden words that a supervisor's page keeps."""
-BREAKS = ("rest", "meal", "training", "meeting", "other")
+Break = Literal["rest", "meal", "training", "meeting", "other"]
+BREAKS: tuple[Break, ...] = get_args(Break)
 ARRIVED, WRAPPING = "arrived", "wrap_up"
 """Reasons for a break that nobody chooses: just logged in; the form of the last talk is missing."""
 
