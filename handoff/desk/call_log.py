@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, time
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import insert, select, update
 
 from handoff.card import Card
 from voicebot.clock import Clock
 from voicebot.store.audit import AuditChain, moment_ms
 from voicebot.store.database import Store
-from voicebot.store.looks import LOOKED
+from voicebot.store.looks import note_look, note_look_in
 from voicebot.store.models import DeskCallRow
 
 
@@ -60,17 +60,12 @@ class CallLog:
                 effects_due=False,
             )
             number = int(connection.execute(row.returning(DeskCallRow.id)).scalar_one())
-            self._look(connection, agent_id, card.attempt_id, "card")
+            note_look_in(connection, self._audit, agent_id, "card", card.attempt_id)
             return number
 
     def looked(self, member_id: str, attempt_id: str, what: str, why: str = "") -> None:
         """Somebody is about to see a call's words (`transcript`) or the debtor's `name`, and why."""
-        with self._store.begin() as connection:
-            self._look(connection, member_id, attempt_id, what, why)
-
-    def _look(self, connection: Connection, by: str, attempt_id: str, what: str, why: str = "") -> None:
-        about = {"by": by, "what": what, "why": why}
-        self._audit.append_in(connection, LOOKED, attempt_id, about)
+        note_look(self._store, self._clock, member_id, what, attempt_id, why)
 
     def warned(self, agent_id: str, attempt_id: str, why: str) -> None:
         """An agent used forbidden words; `why` ends with the rule's id."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from sqlalchemy import Connection
+
 from voicebot.clock import Clock
 from voicebot.store.audit import AuditChain
 from voicebot.store.database import Store
@@ -14,4 +16,12 @@ def note_look(store: Store, clock: Clock, by: str, what: str, subject: str, why:
 
     `why` holds nothing personal.
     """
-    AuditChain(store, clock).append(LOOKED, subject, {"by": by, "what": what, "why": why})
+    with store.begin() as connection:
+        note_look_in(connection, AuditChain(store, clock), by, what, subject, why)
+
+
+def note_look_in(
+    connection: Connection, audit: AuditChain, by: str, what: str, subject: str, why: str = ""
+) -> None:
+    """The same within a transaction that also holds what it tells of."""
+    audit.append_in(connection, LOOKED, subject, {"by": by, "what": what, "why": why})
