@@ -61,17 +61,7 @@ class DeskControls:
 
     async def apply(self, attempt_id: str, effects: Mapping[str, str | None]) -> None:
         """Writes a wrap-up's stop list, hold, promise and call-back."""
-
-        def write() -> None:
-            self._ledger.apply_outcome(
-                attempt_id,
-                stop_list=effects.get("stop_list"),
-                hold=effects.get("hold"),
-                promise_date=effects.get("promise_date"),
-                callback_at=effects.get("callback_at"),
-            )
-
-        await self._supervisor.outcomes.in_store(write)
+        await self._supervisor.outcomes.in_store(self._ledger.apply_outcome, attempt_id, **effects)
 
     async def ask_worker(self, attempt_id: str, kind: str, body: dict[str, Any]) -> dict[str, Any]:
         """LookupError when no worker holds the attempt."""
