@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import aiohttp
 import structlog
 
+from handoff.desk.errands import Errands
+
 log = structlog.get_logger()
 
 ADDRESS = "desk.json"
@@ -49,7 +51,7 @@ class RunLine:
 
     def __init__(self, var: Path, side: RunSide) -> None:
         self._address, self._side = var / ADDRESS, side
-        self._questions: set[asyncio.Task[None]] = set()
+        self._errands = Errands()
 
     async def run(self) -> None:
         while True:
@@ -68,9 +70,7 @@ class RunLine:
             try:
                 async for message in line:
                     if message.type is aiohttp.WSMsgType.TEXT:
-                        question = asyncio.ensure_future(self._answer(line, json.loads(message.data)))
-                        self._questions.add(question)
-                        question.add_done_callback(self._questions.discard)
+                        self._errands.do("answer", self._answer(line, json.loads(message.data)))
             finally:
                 telling.cancel()
                 await asyncio.gather(telling, return_exceptions=True)

@@ -104,10 +104,11 @@ def address_of(request: web.Request, behind_proxy: bool) -> str:
     only the last entry: the proxy's own."""
     remote = request.remote or ""
     forwarded = ",".join(request.headers.getall(FORWARDED, ())).rpartition(",")[2].strip()
-    return forwarded if behind_proxy and forwarded and _loopback(remote) else remote
+    return forwarded if behind_proxy and forwarded and is_loopback(remote) else remote
 
 
-def _loopback(address: str) -> bool:
+def is_loopback(address: str) -> bool:
+    """An address of this machine; False for what is no address."""
     try:
         return ipaddress.ip_address(address).is_loopback
     except ValueError:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import signal
 import ssl
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import typer
 
 from handoff.agents import GateQualification
 from handoff.desk.app import Desk
+from handoff.desk.security import is_loopback
 from handoff.desk.sessions import IDLE_S
 from handoff.staff import agents_in_force
 from voicebot.campaign.ledger import Ledger
@@ -44,7 +44,7 @@ def desk(
     Who may log in: voicebot agents list, and voicebot agents reset ID for a first password.
     """
     tls = _tls(cert, key)
-    if tls is None and not behind_proxy and not _loopback(host):
+    if tls is None and not behind_proxy and host != "localhost" and not is_loopback(host):
         raise InputError(
             "beyond this machine the desk speaks TLS only",
             "Give --cert and --key, or --behind-proxy where a proxy does it.",
@@ -112,13 +112,6 @@ def _tls(cert: Path | None, key: Path | None) -> ssl.SSLContext | None:
             f"certificate and key cannot be used: {fault.strerror or fault}", where=cert
         ) from None
     return context
-
-
-def _loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _shown(host: str) -> str:
