@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -89,6 +90,11 @@ class Engine(Protocol):
     def warm_up(self) -> Hypothesis:
         """One real decode: proves that the model works."""
         ...
+
+
+def since_ms(began: float) -> float:
+    """Milliseconds since `began`, a `time.perf_counter()`."""
+    return round((time.perf_counter() - began) * 1000, 1)
 
 
 _HAN = r"[\u4e00-\u9fff\u3000-\u303f\uff00-\uffef]"

@@ -4,19 +4,17 @@ its endpointer is not used, for our VAD ends the utterance."""
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import soxr
 import vosk
 
 from voicebot.errors import NotReady
-from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_spaces
-from voicebot.speech.audio import SAMPLE_RATE, to_float, to_pcm
-from voicebot.speech.spoken.numerals import simplify
+from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose
+from voicebot.speech.asr.segments import Segments
+from voicebot.speech.audio import SAMPLE_RATE, to_float, to_pcm, warm_up_noise
 
 _MODEL_RATE = 16000
 
@@ -42,8 +40,7 @@ class VoskEngine:
 
     def warm_up(self) -> Hypothesis:
         session = self.open("live", ())
-        noise = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE).astype(np.float32)
-        session.feed(to_pcm(noise))
+        session.feed(to_pcm(warm_up_noise()))
         hypothesis = session.decode()
         session.close()
         return hypothesis
@@ -70,39 +67,29 @@ class VoskSession:
         wide = self._resampler.resample_chunk(to_float(pcm))
         self._unread = self._unread or wide.size > 0
         if self._recognizer.AcceptWaveform(to_pcm(wide)):
-            self._keep(self._recognizer.Result())
+            self._segments.keep(json.loads(self._recognizer.Result()))
         self._busy_ms += (time.perf_counter() - began) * 1000
 
     def partial(self) -> str:
-        part = json.loads(self._recognizer.PartialResult()).get("partial", "")
-        return simplify(strip_spaces(" ".join([*self._texts, part])))
+        return self._segments.text(json.loads(self._recognizer.PartialResult()).get("partial", ""))
 
     def decode(self, hypotheses: int = 1) -> Hypothesis:
         """One text, however many are asked for: Vosk's n best come without the confidence of their words."""
         began = time.perf_counter()
         if self._unread:
-            self._keep(self._recognizer.FinalResult())
+            self._segments.keep(json.loads(self._recognizer.FinalResult()))
             self._unread = False
         self._busy_ms += (time.perf_counter() - began) * 1000
-        text = simplify(strip_spaces(" ".join(self._texts)))
-        scores = self._scores
-        confidence = round(math.fsum(scores) / len(scores), 3) if scores else 0.0
+        text, confidence = self._segments.text(), self._segments.confidence or 0.0
         return Hypothesis(text, confidence, not text, self._engine.name, round(self._busy_ms, 1))
 
     def reset(self) -> None:
         self._recognizer.Reset()
         self._resampler = soxr.ResampleStream(SAMPLE_RATE, _MODEL_RATE, 1, dtype="float32")
-        self._texts: list[str] = []
-        self._scores: list[float] = []
+        self._segments = Segments()
         self._unread = False
         self._busy_ms = 0.0
 
     def close(self) -> None:
         """Frees the recogniser's memory; the session is of no use any more."""
         del self._recognizer
-
-    def _keep(self, result: str) -> None:
-        segment = json.loads(result)
-        if segment.get("text"):
-            self._texts.append(segment["text"])
-            self._scores += [float(word["conf"]) for word in segment.get("result", ())]

@@ -7,20 +7,18 @@ closes after {"eof": 1}.  Every binary message is answered once, by a partial or
 from __future__ import annotations
 
 import json
-import math
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
-import numpy as np
 from websockets.exceptions import WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
 from voicebot.errors import NotReady
-from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_spaces
-from voicebot.speech.audio import SAMPLE_RATE, to_pcm
-from voicebot.speech.spoken.numerals import simplify
+from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, since_ms
+from voicebot.speech.asr.segments import Segments
+from voicebot.speech.audio import SAMPLE_RATE, to_pcm, warm_up_noise
 
 CONNECT_S, CLOSE_S = 1.0, 0.2
 ANSWER_S = 2.0
@@ -43,9 +41,8 @@ class VoskServerEngine:
     def warm_up(self) -> Hypothesis:
         """Raises NotReady when the server does not answer a second of noise."""
         session = self.open("live", ())
-        noise = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE).astype(np.float32)
         try:
-            session.feed(to_pcm(noise))
+            session.feed(to_pcm(warm_up_noise()))
             return session.decode()
         except RuntimeError as fault:
             raise NotReady(str(fault), "Start it, or mend asr.url.", key="asr.url") from None
@@ -77,7 +74,7 @@ class VoskServerSession:
             raise self._lost(fault) from None
 
     def partial(self) -> str:
-        return simplify(strip_spaces(" ".join([*self._texts, self._partial])))
+        return self._segments.text(self._partial)
 
     def decode(self, hypotheses: int = 1) -> Hypothesis:
         """One text, however many are asked for."""
@@ -92,16 +89,14 @@ class VoskServerSession:
             except _FAULTS as fault:
                 raise self._lost(fault) from None
             self._hang_up()
-        text = simplify(strip_spaces(" ".join(self._texts)))
-        confidence = round(math.fsum(self._scores) / len(self._scores), 3) if self._scores else 0.0
-        if text and not self._scores:
-            confidence = 1.0  # this server gives no words: nothing can be told of them
-        return Hypothesis(text, confidence, not text, self._engine.name, _since_ms(began))
+        text, confidence = self._segments.text(), self._segments.confidence
+        if confidence is None:  # this server gives no words: nothing can be told of them
+            confidence = 1.0 if text else 0.0
+        return Hypothesis(text, confidence, not text, self._engine.name, since_ms(began))
 
     def reset(self) -> None:
         self._hang_up()
-        self._texts: list[str] = []
-        self._scores: list[float] = []
+        self._segments = Segments()
 
     def close(self) -> None:
         self._hang_up()
@@ -115,9 +110,7 @@ class VoskServerSession:
             return False
         self._due -= 1
         self._partial = str(message.get("partial", ""))
-        if message.get("text"):
-            self._texts.append(str(message["text"]))
-            self._scores += [float(word["conf"]) for word in message.get("result", ()) if "conf" in word]
+        self._segments.keep(message)
         return True
 
     def _hang_up(self) -> None:
@@ -127,7 +120,3 @@ class VoskServerSession:
     def _lost(self, fault: Exception) -> RuntimeError:
         self._hang_up()
         return RuntimeError(f"the vosk-server does not answer ({type(fault).__name__})")
-
-
-def _since_ms(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 1)

@@ -29,8 +29,8 @@ from faster_whisper.tokenizer import Tokenizer
 
 from voicebot.errors import NotReady
 from voicebot.speech.announcements import ANNOUNCEMENT_PROMPT
-from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, strip_spaces
-from voicebot.speech.audio import SAMPLE_RATE, Samples, level_dbfs, to_float
+from voicebot.speech.asr.engine import Capabilities, Hypothesis, Purpose, since_ms, strip_spaces
+from voicebot.speech.audio import SAMPLE_RATE, Samples, level_dbfs, to_float, warm_up_noise
 from voicebot.speech.spoken.numerals import simplify
 
 DOMAIN_PROMPT = (
@@ -120,8 +120,7 @@ class WhisperEngine:
         return WhisperSession(self, self._prompt_tokens(prompt))
 
     def warm_up(self) -> Hypothesis:
-        noise = np.random.default_rng(0).normal(0.0, 0.05, SAMPLE_RATE).astype(np.float32)
-        return self.decode(noise, self._prompt_tokens(DOMAIN_PROMPT))
+        return self.decode(warm_up_noise(), self._prompt_tokens(DOMAIN_PROMPT))
 
     def _prompt_tokens(self, prompt: str) -> list[int]:
         with self._lock:
@@ -158,7 +157,7 @@ class WhisperEngine:
         words = {_words(other): other for other in reversed(texts)}  # those that differ in commas are one
         others = tuple(words[said] for said in dict.fromkeys(map(_words, texts)) if said)[1:hypotheses]
         confidence = _confidence(result.scores[0])
-        return Hypothesis(text, confidence, False, self.name, _since_ms(began), others)
+        return Hypothesis(text, confidence, False, self.name, since_ms(began), others)
 
     def _mel(self, wide: Samples, window_s: float) -> Samples:
         frames = int(window_s * _FRAMES_A_SECOND)
@@ -170,7 +169,7 @@ class WhisperEngine:
         return np.ascontiguousarray(mel[None], dtype=np.float32)
 
     def _nothing(self, began: float) -> Hypothesis:
-        return Hypothesis("", 0.0, True, self.name, _since_ms(began))
+        return Hypothesis("", 0.0, True, self.name, since_ms(began))
 
 
 class WhisperSession:
@@ -212,7 +211,3 @@ def _words(text: str) -> str:
 def _confidence(mean_log_probability: float) -> float:
     """Geometric mean of the token probabilities: −0.6, where asking again is better, is ASK_AGAIN (0.55)."""
     return round(min(1.0, math.exp(mean_log_probability)), 3)
-
-
-def _since_ms(began: float) -> float:
-    return round((time.perf_counter() - began) * 1000, 1)
