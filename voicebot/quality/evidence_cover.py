@@ -28,14 +28,11 @@ def cover(
 
     `others` are calls without a transcript: (attempt, a key of NO_TRANSCRIPT).
     """
-    return (
-        environment()
-        .get_template("evidence.html")
-        .render(
-            about=about,
-            calls=[(record, DISPOSITIONS[record.disposition], call_facts(record)) for record in records],
-            others=[(attempt_id, *NO_TRANSCRIPT[why]) for attempt_id, why in others],
-            files=sorted(files),
-            at=at,
-        )
+    page = environment().get_template("evidence.html")
+    return page.render(
+        about=about,
+        calls=[(record, DISPOSITIONS[record.disposition], call_facts(record)) for record in records],
+        others=[(attempt_id, *NO_TRANSCRIPT[why]) for attempt_id, why in others],
+        files=sorted(files),
+        at=at,
     )
