@@ -37,16 +37,14 @@ export function length(seconds) {
 // Spoken words as bubbles; the list stays at its end unless somebody scrolled back.
 export function turns(list, said) {
   const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 60;
-  const shown = Number(list.dataset.count ?? 0);
   const same = list.dataset.first === (said[0]?.text ?? "");
-  if (!same || shown > said.length) list.replaceChildren();
+  if (!same || list.childElementCount > said.length) list.replaceChildren();
   const from = list.childElementCount;
   list.append(
     ...said.slice(from).map((turn) =>
       h("li", { class: `turn ${turn.speaker}` }, h("b", {}, t(`speaker_${turn.speaker}`)), " ", h("span", {}, turn.text)),
     ),
   );
-  list.dataset.count = said.length;
   list.dataset.first = said[0]?.text ?? "";
   if (atEnd && said.length > from) list.scrollTop = list.scrollHeight;
 }
